@@ -1,0 +1,118 @@
+"""Finds methods, stages, experiments, networks and heads by name, and reads their options without torch.
+
+A component is a class with a nested `Options` class in a file of its folder; its name is the file's name,
+or one of the class's `names` when a file holds a family. There is no registry: a new file is enough.
+
+Checking a recipe needs only the options, and importing torch takes seconds. So the declaration is taken
+from the file's syntax tree: its imports of `repro.options`, `pydantic` and `typing`, and the `Options`
+class itself; nothing else of the file is run.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import PydanticCustomError
+
+from repro.errors import UserError, suggestion
+from repro.options import Options
+
+PACKAGE = Path(__file__).parent
+DECLARATIVE = ("repro.options", "pydantic", "typing", "__future__")
+
+
+def options_for(folders: tuple[str, ...], key: str, value: Any) -> Options:
+    """The options object for `value`, a mapping whose entry `key` names a component in one of `folders`.
+
+    Raises pydantic's errors, located inside `value`, for a missing or unknown name or bad options.
+    """
+    if not isinstance(value, dict) or not isinstance(value.get(key), str):
+        raise PydanticCustomError("no_component", f"Needs `{key}:`, the name of a {label(folders)}", {})
+    name = value[key]
+    declaration = find(folders, name)
+    if declaration is None:
+        near = suggestion(name, names(folders))
+        raise PydanticCustomError("unknown_component", f"No {label(folders)} is called `{name}`{near}", {})
+    return declared_options(*declaration).model_validate(value)
+
+
+def load(folders: tuple[str, ...], name: str) -> type:
+    """The component's class itself (this imports its file, and with it torch)."""
+    declaration = find(folders, name)
+    if declaration is None:
+        raise UserError(f"No {label(folders)} is called `{name}`{suggestion(name, names(folders))}.")
+    path, class_name = declaration
+    return getattr(import_module(module_name(path)), class_name)
+
+
+def label(folders: tuple[str, ...]) -> str:
+    """What the components of these folders are called in a sentence: `method`, `stage`, …"""
+    return {"networks": "backbone", "networks.heads": "head"}.get(folders[0], folders[0].rstrip("s"))
+
+
+def names(folders: tuple[str, ...]) -> list[str]:
+    """The names of all components in `folders`, sorted."""
+    return sorted(name for name, _, _ in _all(folders))
+
+
+def find(folders: tuple[str, ...], name: str) -> tuple[Path, str] | None:
+    """The file and class name of a component, or None."""
+    for folder in folders:  # the usual case costs one file: it is named like the component
+        path = PACKAGE.joinpath(*folder.split("."), f"{name}.py")
+        if path.is_file() and (found := [c for n, c in components(path) if n == name]):
+            return path, found[0]
+    return next(((path, cls) for n, path, cls in _all(folders) if n == name), None)
+
+
+def _all(folders: tuple[str, ...]) -> Iterator[tuple[str, Path, str]]:
+    for folder in folders:
+        for path in sorted(PACKAGE.joinpath(*folder.split(".")).glob("*.py")):
+            for name, class_name in components(path):
+                yield name, path, class_name
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+@cache
+def components(path: Path) -> list[tuple[str, str]]:
+    """(name, class name) of every component in a file."""
+    found = []
+    for node in _tree(path).body:
+        if isinstance(node, ast.ClassDef) and _nested_options(node):
+            own = [s.value for s in node.body if isinstance(s, ast.Assign) and _target(s) == "names"]
+            found += [(n, node.name) for n in (ast.literal_eval(own[0]) if own else [path.stem])]
+    return found
+
+
+@cache
+def declared_options(path: Path, class_name: str) -> type[Options]:
+    """The `Options` class that `class_name` declares in `path`, built from the syntax tree alone."""
+    tree = _tree(path)
+    owner = next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == class_name)
+    body = [n for n in tree.body if isinstance(n, ast.ImportFrom) and n.module in DECLARATIVE]
+    namespace: dict[str, Any] = {"__name__": f"{module_name(path)}.{class_name}"}
+    code = ast.Module([*body, _nested_options(owner)], type_ignores=[])
+    exec(compile(code, str(path), "exec"), namespace)  # noqa: S102 - the project's own file
+    options = namespace["Options"]
+    options.model_rebuild(_types_namespace=namespace)
+    return options
+
+
+def _nested_options(node: ast.ClassDef) -> Any:
+    return next((s for s in node.body if isinstance(s, ast.ClassDef) and s.name == "Options"), None)
+
+
+def _target(node: ast.Assign) -> str:
+    return node.targets[0].id if isinstance(node.targets[0], ast.Name) else ""
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)

@@ -1,0 +1,19 @@
+"""What goes wrong because of the user's input or the machine, told in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class UserError(Exception):
+    """A mistake or a lack that the user can mend: says what was wrong, where, and what to do.
+
+    The command line prints the message without a traceback and exits with status 2.
+    """
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """` Did you mean …?` for the known word nearest to `word`, or an empty string."""
+    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean `{near[0]}`?" if near else ""

@@ -1,0 +1,220 @@
+"""The vocabulary in which methods, stages, networks and views declare their options.
+
+A component's options are a class named `Options` inside the component's class:
+
+    class SupCon(Method):
+        class Options(MethodOptions):
+            temperature: PositiveFloat = 0.1
+
+The class may use only names from this module, `pydantic`, `typing` and other components, so that it can
+be read without importing torch (see `repro.components`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    SerializeAsAny,
+    WithJsonSchema,
+)
+
+__all__ = [
+    "Annotated",
+    "BackboneSpec",
+    "Batch",
+    "ClassVar",
+    "Field",
+    "HeadOptions",
+    "HeadSpec",
+    "Literal",
+    "MethodOptions",
+    "MethodSpec",
+    "NetworkOptions",
+    "NonNegativeFloat",
+    "NonNegativeInt",
+    "Optimizer",
+    "Options",
+    "PositiveFloat",
+    "PositiveInt",
+    "Probability",
+    "Schedule",
+    "StageOptions",
+    "StageSpec",
+    "ViewsSpec",
+]
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class Options(BaseModel):
+    """A group of named, typed values in a recipe. Unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class MethodOptions(Options):
+    """Options of a training objective, chosen by `name`."""
+
+    name: str
+
+
+class HeadOptions(Options):
+    """Options of a head on top of a backbone, chosen by `kind`."""
+
+    kind: str
+
+
+class StageOptions(Options):
+    """Options of one stage of a recipe, chosen by `kind`; `of` names the earlier stage it builds on."""
+
+    kind: str
+
+
+def _chosen(folders: tuple[str, ...], key: str) -> Any:
+    """A field whose value picks a component by `key` and is checked by that component's own options."""
+
+    def read(value: Any) -> Any:
+        from repro.components import options_for
+
+        return value if isinstance(value, Options) else options_for(folders, key, value)
+
+    return BeforeValidator(read)
+
+
+def _schema(folders: tuple[str, ...], key: str) -> Any:
+    """Marks the field for `repro check --schema`, which fills in one alternative for each component."""
+    return WithJsonSchema({"type": "object", "components": [*folders], "key": key})
+
+
+HeadSpec = Annotated[
+    SerializeAsAny[HeadOptions], _chosen(("networks.heads",), "kind"), _schema(("networks.heads",), "kind")
+]
+
+
+class NetworkOptions(Options):
+    """A backbone, chosen by `backbone`, and the head that a method puts on it."""
+
+    backbone: str
+    head: HeadSpec | None = None
+
+
+BackboneSpec = Annotated[
+    SerializeAsAny[NetworkOptions], _chosen(("networks",), "backbone"), _schema(("networks",), "backbone")
+]
+MethodSpec = Annotated[
+    SerializeAsAny[MethodOptions], _chosen(("methods",), "name"), _schema(("methods",), "name")
+]
+StageSpec = Annotated[
+    SerializeAsAny[StageOptions],
+    _chosen(("stages", "experiments"), "kind"),
+    _schema(("stages", "experiments"), "kind"),
+]
+
+
+def _policy(value: Any) -> Any:
+    from repro.views.policies import expand
+
+    return expand(value)
+
+
+class Crop(Options):
+    """Random resized crop: the area's share of the image and its aspect ratio (log-uniform)."""
+
+    scale: tuple[Probability, Probability] = (0.08, 1.0)
+    ratio: tuple[PositiveFloat, PositiveFloat] = (3 / 4, 4 / 3)
+
+
+class Jitter(Options):
+    """Colour jitter with probability `p`; the strengths are those of torchvision's ColorJitter."""
+
+    p: Probability = 0.8
+    brightness: NonNegativeFloat = 0.4
+    contrast: NonNegativeFloat = 0.4
+    saturation: NonNegativeFloat = 0.4
+    hue: Annotated[float, Field(ge=0, le=0.5)] = 0.1
+
+
+class Blur(Options):
+    """Gaussian blur with probability `p`, `sigma` in pixels drawn uniformly, odd kernel size in pixels."""
+
+    p: Probability = 0.5
+    sigma: tuple[PositiveFloat, PositiveFloat] = (0.1, 2.0)
+    kernel: PositiveInt = 3
+
+
+class Solarise(Options):
+    """Inverts the values at or above `threshold` (in 0..1) with probability `p`."""
+
+    p: Probability = 0.2
+    threshold: Probability = 128 / 255
+
+
+class Normalise(Options):
+    """Per-channel mean and standard deviation of pixels in 0..1; the data set's own when not given."""
+
+    mean: tuple[float, ...]
+    std: tuple[PositiveFloat, ...]
+
+
+class Views(Options):
+    """How one image becomes `count` views. A named `policy` fills in what is not given here."""
+
+    policy: str | None = None
+    count: PositiveInt = 1
+    size: PositiveInt | None = None
+    crop: Crop | None = None
+    pad_crop: PositiveInt | None = None
+    flip: Probability = 0.0
+    jitter: Jitter | None = None
+    grayscale: Probability = 0.0
+    blur: Blur | None = None
+    solarise: Solarise | None = None
+    normalise: Normalise | None = None
+
+
+ViewsSpec = Annotated[Views, BeforeValidator(_policy)]
+
+
+class Batch(Options):
+    """`size` samples form one loss; BatchNorm statistics are taken over `bn_span` of them (all if not given)."""
+
+    size: PositiveInt
+    bn_span: PositiveInt | None = None
+    drop_last: bool = False
+
+
+class Optimizer(Options):
+    """The update rule. `lr` is the value used, after any scaling with the batch."""
+
+    name: Literal["sgd", "adam", "adamw"] = "sgd"
+    lr: PositiveFloat
+    momentum: Probability = 0.0
+    nesterov: bool = False
+    betas: tuple[Probability, Probability] | None = None
+    weight_decay: NonNegativeFloat = 0.0
+
+
+class Schedule(Options):
+    """The learning rate over the run, as a factor on the optimizer's `lr`.
+
+    `constant`; `cosine` from 1 to `end`; `step`: times `gamma` after each epoch of `milestones`.
+    The first `warmup_epochs` rise linearly from `warmup_start` to the value the schedule has at their end.
+    `per` says whether the value changes every `step` or every `epoch` (the warm-up always every step).
+    """
+
+    name: Literal["constant", "cosine", "step"] = "constant"
+    end: NonNegativeFloat = 0.0
+    milestones: tuple[PositiveInt, ...] = ()
+    gamma: PositiveFloat = 0.1
+    warmup_epochs: NonNegativeInt = 0
+    warmup_start: NonNegativeFloat = 0.0
+    per: Literal["step", "epoch"] = "step"

@@ -1,0 +1,109 @@
+"""What a recipe file says: the experiment, and the numbers to expect with where they come from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from repro.options import NonNegativeFloat, NonNegativeInt, PositiveFloat, StageSpec
+
+Evidence = Literal["paper", "abstract", "notes", "code", "web", "derived", "memory"]
+Tier = Literal["cpu", "gpu", "cluster"]
+MetricName = Annotated[str, Field(pattern=r"^[a-z0-9_]+\.[a-z0-9_]+$")]
+
+
+class Part(BaseModel):
+    """A group of keys of a recipe or paper file. Unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class Source(Part):
+    """Where a number stands, and how we know: `memory` is recalled and unchecked, and never verified."""
+
+    where: str
+    evidence: Evidence
+    ref: str | None = None
+    derivation: str | None = None
+
+    @model_validator(mode="after")
+    def _derivation_given(self) -> Source:
+        if self.evidence == "derived" and not self.derivation:
+            raise ValueError("evidence `derived` needs `derivation:`, the formula and its values")
+        return self
+
+
+class Expected(Part):
+    """A statement of the paper about one metric of the recipe (`<stage>.<metric>`).
+
+    Exactly one of: `value` within `delta` (with `exact: true` for closed forms, where delta is a numerical
+    tolerance), `at_least`, `at_most`, or `greater_than` another metric of the same recipe.
+    """
+
+    metric: MetricName
+    value: float | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+    greater_than: MetricName | None = None
+    exact: bool = False
+    delta: NonNegativeFloat | None = None
+    unit: str = ""
+    better: Literal["higher", "lower"] = "higher"
+    sd: PositiveFloat | None = None
+    source: Source
+
+    @property
+    def relation(self) -> str:
+        """`equals`, `exact`, `at_least`, `at_most` or `greater_than`."""
+        if self.value is not None:
+            return "exact" if self.exact else "equals"
+        return next(r for r in ("at_least", "at_most", "greater_than") if getattr(self, r) is not None)
+
+    @property
+    def target(self) -> float | str | None:
+        """The number (or, for `greater_than`, the other metric's name) that the relation refers to."""
+        return self.value if self.value is not None else getattr(self, self.relation)
+
+    @model_validator(mode="after")
+    def _one_relation(self) -> Expected:
+        given = [
+            r for r in ("value", "at_least", "at_most", "greater_than") if getattr(self, r) is not None
+        ]
+        if len(given) != 1:
+            raise ValueError("needs exactly one of `value`, `at_least`, `at_most`, `greater_than`")
+        if given == ["value"] and self.delta is None:
+            raise ValueError("`value` needs `delta`, the margin within which a run counts as equal")
+        if self.exact and self.value is None:
+            raise ValueError("`exact: true` needs `value`")
+        return self
+
+
+class Deviation(Part):
+    """A known difference between the paper's experiment and this one."""
+
+    what: str
+    paper: str
+    here: str
+    why: str
+    disqualifies: bool = False
+
+
+class Recipe(Part):
+    """One experiment of one paper, complete: nothing outside this file changes its numbers."""
+
+    id: str
+    family: str
+    paper: str
+    title: str
+    tier: Tier
+    claim: Literal["paper", "scaled", "own"] = "paper"
+    dataset: str | None = None
+    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    minutes: PositiveFloat | None = None
+    memory_gb: PositiveFloat | None = None
+    stages: Annotated[dict[str, StageSpec], Field(min_length=1)]
+    expected: tuple[Expected, ...] = ()
+    deviations: tuple[Deviation, ...] = ()
+    notes: str | None = None
