@@ -12,6 +12,7 @@ be read without importing torch (see `repro.components`).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -24,8 +25,13 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     SerializeAsAny,
+    ValidationError,
     WithJsonSchema,
+    model_validator,
 )
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+
+from repro.errors import suggestion
 
 __all__ = [
     "Annotated",
@@ -56,9 +62,30 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class Options(BaseModel):
-    """A group of named, typed values in a recipe. Unknown keys are errors."""
+    """A group of named, typed values in a file. Unknown keys are errors that name the nearest known one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _suggest_keys(cls, value: Any, validate: Any) -> Any:
+        try:
+            return validate(value)
+        except ValidationError as error:
+            raise ValidationError.from_exception_data(
+                error.title, [_with_suggestion(e, cls.model_fields) for e in error.errors()]
+            ) from None
+
+
+def _with_suggestion(error: ErrorDetails, known: Iterable[str]) -> InitErrorDetails:
+    kind, message = error["type"], error["msg"]
+    if kind == "extra_forbidden" and len(error["loc"]) == 1:
+        kind, message = "unknown_key", f"unknown key{suggestion(str(error['loc'][0]), known)}"
+    return InitErrorDetails(
+        type=PydanticCustomError(kind, "{message}", {"message": message}),  # type: ignore[arg-type]
+        loc=error["loc"],
+        input=error["input"],
+    )
 
 
 class MethodOptions(Options):
@@ -185,7 +212,7 @@ ViewsSpec = Annotated[Views, BeforeValidator(_policy)]
 
 
 class Batch(Options):
-    """`size` samples form one loss; BatchNorm statistics are taken over `bn_span` of them (all if not given)."""
+    """`size` samples form one loss; BatchNorm takes its statistics over `bn_span` of them (default: all)."""
 
     size: PositiveInt
     bn_span: PositiveInt | None = None
@@ -208,7 +235,8 @@ class Schedule(Options):
 
     `constant`; `cosine` from 1 to `end`; `step`: times `gamma` after each epoch of `milestones`.
     The first `warmup_epochs` rise linearly from `warmup_start` to the value the schedule has at their end.
-    `per` says whether the value changes every `step` or every `epoch` (the warm-up always every step).
+    `per` says whether the value changes every `step` or every `epoch` (the warm-up always every step);
+    with `epoch`, `count_from` is the number of the first epoch in the formula.
     """
 
     name: Literal["constant", "cosine", "step"] = "constant"
@@ -218,3 +246,4 @@ class Schedule(Options):
     warmup_epochs: NonNegativeInt = 0
     warmup_start: NonNegativeFloat = 0.0
     per: Literal["step", "epoch"] = "step"
+    count_from: Literal[0, 1] = 0

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from repro.options import NonNegativeFloat, NonNegativeInt, PositiveFloat, StageSpec
+from repro.options import NonNegativeFloat, NonNegativeInt, Options, PositiveFloat, StageSpec
 
 Evidence = Literal["paper", "abstract", "notes", "code", "web", "derived", "memory"]
 Tier = Literal["cpu", "gpu", "cluster"]
 MetricName = Annotated[str, Field(pattern=r"^[a-z0-9_]+\.[a-z0-9_]+$")]
 
 
-class Part(BaseModel):
-    """A group of keys of a recipe or paper file. Unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+class Part(Options):
+    """A group of keys of a recipe or paper file."""
 
 
 class Source(Part):
@@ -67,9 +65,7 @@ class Expected(Part):
 
     @model_validator(mode="after")
     def _one_relation(self) -> Expected:
-        given = [
-            r for r in ("value", "at_least", "at_most", "greater_than") if getattr(self, r) is not None
-        ]
+        given = [r for r in ("value", "at_least", "at_most", "greater_than") if getattr(self, r) is not None]
         if len(given) != 1:
             raise ValueError("needs exactly one of `value`, `at_least`, `at_most`, `greater_than`")
         if given == ["value"] and self.delta is None:
@@ -107,3 +103,17 @@ class Recipe(Part):
     expected: tuple[Expected, ...] = ()
     deviations: tuple[Deviation, ...] = ()
     notes: str | None = None
+
+    @model_validator(mode="after")
+    def _names_hang_together(self) -> Recipe:
+        order = list(self.stages)
+        for position, (name, stage) in enumerate(self.stages.items()):
+            of = getattr(stage, "of", None)
+            if of is not None and of not in order[:position]:
+                raise ValueError(f"stage `{name}` builds on `{of}`, which is no earlier stage")
+        for metric in (m for e in self.expected for m in (e.metric, e.greater_than) if m):
+            if metric.split(".")[0] not in order:
+                raise ValueError(
+                    f"expected metric `{metric}`: no stage has that name (stages: {', '.join(order)})"
+                )
+        return self

@@ -1,0 +1,87 @@
+"""Checkpoints: one safetensors file each, written atomically, with nothing in it that could run.
+
+Tensors are stored under `<part>.<name>`; numbers, lists and the optimizer's groups go into the file's
+metadata as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from repro.errors import UserError
+
+Part = nn.Module | Optimizer
+
+
+def save(path: Path, tensors: Mapping[str, Tensor], facts: Any) -> None:
+    """Writes the file whole or not at all. Raises UserError when the disk refuses; the old file stays."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    contiguous = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+    try:
+        save_file(contiguous, temporary, metadata={"facts": json.dumps(facts)})
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise UserError(
+            f"{path}: the checkpoint could not be written ({error}); the one before is unharmed. "
+            "Free some disk space and run the same command again."
+        ) from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load(path: Path) -> tuple[dict[str, Tensor], Any]:
+    """The tensors and facts that `save` wrote. Raises UserError for a file that is damaged or foreign."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = json.loads((file.metadata() or {})["facts"])
+            return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise UserError(
+            f"{path}: the checkpoint is damaged ({error}); delete this file to start the stage again."
+        ) from None
+
+
+def packed(parts: Mapping[str, Part]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The state of modules and optimizers as flat tensors and JSON facts."""
+    tensors: dict[str, Tensor] = {}
+    facts: dict[str, Any] = {}
+    for name, part in parts.items():
+        if isinstance(part, nn.Module):
+            tensors |= {f"{name}.{k}": v.clone() for k, v in part.state_dict().items()}
+        else:
+            state = part.state_dict()
+            facts[name] = state["param_groups"]
+            for index, values in state["state"].items():
+                tensors |= {
+                    f"{name}.{index}.{k}": torch.as_tensor(v).clone()
+                    for k, v in values.items()
+                    if v is not None
+                }
+    return tensors, facts
+
+
+def unpack(parts: Mapping[str, Part], tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    """Puts a packed state back into the same modules and optimizers."""
+    for name, part in parts.items():
+        own = {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
+        if isinstance(part, nn.Module):
+            part.load_state_dict(own)
+        else:
+            state: dict[int, dict[str, Tensor]] = {}
+            for key, value in own.items():
+                index, _, entry = key.partition(".")
+                state.setdefault(int(index), {})[entry] = value
+            part.load_state_dict({"state": state, "param_groups": facts[name]})

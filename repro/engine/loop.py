@@ -1,0 +1,114 @@
+"""The loop that every iterative stage runs in: it resumes, checkpoints, logs, shows progress, stops in time."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from tqdm import tqdm
+
+from repro.engine import checkpoint
+from repro.engine.budget import Stopped
+from repro.engine.keys import key
+
+if TYPE_CHECKING:
+    from repro.engine.stage import Context
+
+
+class Collapse(Exception):
+    """The run cannot give a meaningful result (NaN, or all embeddings equal): stop with the reason."""
+
+
+class Loop:
+    """Iterates over the steps of a stage that are still to do.
+
+        loop = Loop(ctx, total=1000, parts={"model": model, "optimizer": optimizer}, samples=256)
+        for step in loop:
+            …
+            loop.log(loss=loss)
+
+    `parts` are the modules and optimizers that change; `samples` is the number of samples in a step. If a
+    checkpoint is there, the parts are restored and the loop goes on after the last saved step. Before each
+    step torch's generator is set from (seed, stage, step), so that dropout, too, does not depend on restarts.
+    """
+
+    def __init__(self, ctx: Context, total: int, parts: Mapping[str, checkpoint.Part], samples: int):
+        self.ctx, self.total, self.parts, self.samples = ctx, total, parts, samples
+        self.step = 0
+        self.seconds = 0.0
+        self.curve: list[dict[str, float]] = []
+        self.path: Path = ctx.folder / "checkpoint.safetensors"
+        if self.path.exists():
+            self._restore()
+        self._first = self.step
+        self._pending: dict[str, Any] = {}
+
+    def __iter__(self) -> Iterator[int]:
+        saved = time.monotonic()
+        with self._bar() as bar:
+            for step in range(self._first, self.total):
+                began = time.perf_counter()
+                torch.manual_seed(key(self.ctx.seed, self.ctx.stage, "step", step))
+                yield step
+                self.step = step + 1
+                self.seconds += time.perf_counter() - began
+                bar.update(self.samples)
+                if self.step == self.total:
+                    break
+                if reason := self.ctx.deadline.check(margin=self._stopping_time()):
+                    self.save()
+                    raise Stopped(
+                        f"{reason}; stage `{self.ctx.stage}` is at step {self.step} of {self.total}"
+                    )
+                if time.monotonic() - saved > self.ctx.checkpoint_every:
+                    self.save()
+                    saved = time.monotonic()
+
+    def log(self, **values: Any) -> None:
+        """Notes values of this step in the curve (scalars; tensors are read here, which waits for the device).
+
+        Raises Collapse when the loss is not finite.
+        """
+        numbers = {name: float(value) for name, value in values.items()}
+        if not math.isfinite(numbers.get("loss", 0.0)):
+            raise Collapse(f"the loss became {numbers['loss']} at step {self.step + 1}")
+        self.curve.append({"step": self.step + 1, **numbers})
+        self.ctx.log(stage=self.ctx.stage, **self.curve[-1])
+
+    def save(self) -> None:
+        """Writes the checkpoint of the steps done so far."""
+        tensors, facts = checkpoint.packed(self.parts)
+        checkpoint.save(
+            self.path,
+            tensors,
+            {"step": self.step, "seconds": self.seconds, "curve": self.curve, "parts": facts},
+        )
+
+    @property
+    def throughput(self) -> float:
+        """Samples per second over all steps, also those before a restart."""
+        return self.step * self.samples / self.seconds if self.seconds else 0.0
+
+    def _restore(self) -> None:
+        tensors, facts = checkpoint.load(self.path)
+        checkpoint.unpack(self.parts, tensors, facts["parts"])
+        self.step, self.seconds, self.curve = facts["step"], facts["seconds"], facts["curve"]
+
+    def _stopping_time(self) -> float:
+        return 2 * self.seconds / max(self.step, 1)
+
+    def _bar(self) -> tqdm:
+        return tqdm(
+            total=self.total * self.samples,
+            initial=self._first * self.samples,
+            desc=f"{self.ctx.recipe.id} {self.ctx.stage}",
+            unit="sample",
+            unit_scale=True,
+            dynamic_ncols=True,
+            mininterval=self.ctx.progress_every,
+            disable=not self.ctx.progress_every,
+        )

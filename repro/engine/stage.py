@@ -1,0 +1,79 @@
+"""What a stage is, and what it works with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from repro.data.load import ImageSet
+from repro.engine.budget import Deadline
+from repro.engine.setup import Setup
+from repro.options import StageOptions
+from repro.recipes.schema import Deviation, Recipe
+
+
+@dataclass
+class Context:
+    """The surroundings of one stage of one run.
+
+    `folder` is the stage's own; `data(split)` gives the recipe's data set; `of(stage)` the folder of an earlier
+    stage; `deviations` collects differences from the recipe that were met on the way.
+    """
+
+    recipe: Recipe
+    stage: str
+    seed: int
+    setup: Setup
+    folder: Path
+    data: Callable[[str], ImageSet]
+    deadline: Deadline = field(default_factory=Deadline)
+    deviations: list[Deviation] = field(default_factory=list)
+    artifacts: list[str] = field(default_factory=list)
+    checkpoint_every: float = 60.0
+    progress_every: float = 0.0
+
+    @property
+    def device(self) -> torch.device:
+        return self.setup.device
+
+    def of(self, stage: str) -> Path:
+        """The folder of another stage of the same run."""
+        return self.folder.parent / stage
+
+    def log(self, **values: Any) -> None:
+        """Appends one line to the run's JSON-lines log."""
+        with (self.folder.parent / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(values) + "\n")
+
+
+@dataclass
+class Outcome:
+    """What a stage leaves: metrics for the verdicts, a curve, and facts such as samples per second."""
+
+    metrics: dict[str, float]
+    curve: list[dict[str, float]] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Stage:
+    """One step of a recipe. A subclass declares `Options` and does its work in `run`."""
+
+    class Options(StageOptions):
+        pass
+
+    def __init__(self, options: Any):
+        self.options = options
+
+    def run(self, ctx: Context) -> Outcome:
+        """Does the work, resuming what an earlier call left in `ctx.folder`."""
+        raise NotImplementedError
+
+    @classmethod
+    def smoke(cls, options: Any) -> Any:
+        """The options shrunk so that the stage runs in a second or so and still goes through every part."""
+        return options

@@ -1,0 +1,49 @@
+"""Where things are: the project is the nearest folder upwards with a `recipes/` folder, or the installed one."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+import platformdirs
+
+INSTALLED = Path(__file__).parent
+
+
+@cache
+def project() -> Path:
+    """The folder that holds `recipes/`, `papers/`, `results/` and the run folders.
+
+    That is the nearest of the working directory and its parents with a `recipes/` folder; in the absence of
+    one, recipes come from the installation and results go to the working directory.
+    """
+    here = Path.cwd()
+    return next((p for p in (here, *here.parents) if (p / "recipes").is_dir()), here)
+
+
+def recipes_dir() -> Path:
+    return _found("recipes")
+
+
+def papers_dir() -> Path:
+    return _found("papers")
+
+
+def results_dir() -> Path:
+    return project() / "results"
+
+
+def runs_dir() -> Path:
+    """Unfinished and smoke runs: checkpoints, logs, pictures. Not part of the results."""
+    return project() / ".repro" / "runs"
+
+
+def cache_dir() -> Path:
+    """Decoded data and parsed files; safe to delete. `$REPRO_CACHE`, or the user's cache folder."""
+    return Path(os.environ.get("REPRO_CACHE") or platformdirs.user_cache_dir("repro"))
+
+
+def _found(folder: str) -> Path:
+    candidates = (project(), INSTALLED.parent, INSTALLED / "bundled")
+    return next((c / folder for c in candidates if (c / folder).is_dir()), project() / folder)

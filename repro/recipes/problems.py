@@ -1,0 +1,54 @@
+"""Everything wrong with a file at once, each problem with its file, line and key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from repro.errors import UserError
+from repro.recipes.yaml import line_of
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing to mend: `file:line: key: message`."""
+
+    file: Path
+    line: int
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: " + (f"{self.key}: " if self.key else "") + self.message
+
+
+class InvalidFile(UserError):
+    """A recipe or paper file with one or more problems."""
+
+    def __init__(self, problems: Sequence[Problem]):
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = list(problems)
+
+
+def problems_of(error: ValidationError, files: Sequence[Path]) -> list[Problem]:
+    """The validation errors of a recipe, located in `files`: the recipe's own file, then those it extends."""
+    return [locate(tuple(e["loc"]), _message(e), files) for e in error.errors()]
+
+
+def locate(loc: tuple[str | int, ...], message: str, files: Sequence[Path]) -> Problem:
+    """The problem at `loc`, placed in the first file that has that key, else at its nearest ancestor."""
+    places = [(file, *line_of(file, loc)) for file in files]
+    file, line, _ = next((p for p in places if p[2]), places[0])
+    return Problem(file, line, ".".join(map(str, loc)), message)
+
+
+def _message(error: ErrorDetails) -> str:
+    text = error["msg"].removeprefix("Value error, ")
+    text = text[0].lower() + text[1:]
+    if error["type"] in ("missing", "unknown_key", "no_component", "unknown_component", "value_error"):
+        return "is missing" if error["type"] == "missing" else text
+    return f"{text} (found {error['input']!r:.60})"
