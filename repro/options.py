@@ -6,14 +6,14 @@ A component's options are a class named `Options` inside the component's class:
         class Options(MethodOptions):
             temperature: PositiveFloat = 0.1
 
-The class may use only names from this module, `pydantic`, `typing` and other components, so that it can
-be read without importing torch (see `repro.components`).
+The class may use only names from this module, `pydantic` and `typing`, so that it can be read without
+importing torch (see `repro.components`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -34,14 +34,11 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from repro.errors import suggestion
 
 __all__ = [
-    "Annotated",
     "BackboneSpec",
     "Batch",
-    "ClassVar",
     "Field",
     "HeadOptions",
     "HeadSpec",
-    "Literal",
     "MethodOptions",
     "MethodSpec",
     "NetworkOptions",

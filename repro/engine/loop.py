@@ -73,7 +73,7 @@ class Loop:
 
         Raises Collapse when the loss is not finite.
         """
-        numbers = {name: float(value) for name, value in values.items()}
+        numbers = {k: float(v.detach() if isinstance(v, torch.Tensor) else v) for k, v in values.items()}
         if not math.isfinite(numbers.get("loss", 0.0)):
             raise Collapse(f"the loss became {numbers['loss']} at step {self.step + 1}")
         self.curve.append({"step": self.step + 1, **numbers})

@@ -41,7 +41,7 @@ def file_of(recipe_id: str) -> Path:
     """The recipe's file. Raises UserError, naming the nearest id, when there is none."""
     if recipe_id not in files():
         hint = suggestion(recipe_id, files()) or "; `repro list` shows all"
-        raise UserError(f"No recipe `{recipe_id}`{hint}.")
+        raise UserError(f"No recipe `{recipe_id}`{hint}")
     return files()[recipe_id]
 
 

@@ -1,0 +1,46 @@
+# The two commands for a newcomer: `make demo` and `make test`. Everything is installed into .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+REPRO := $(BIN)/repro
+export REPRO_DATA
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-long lint table reproduce-cpu reproduce-all bench clean
+
+help:  ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+# uv installs; where it is missing, it is fetched into the environment itself.
+.venv/installed: pyproject.toml
+	@command -v uv >/dev/null || { test -x $(BIN)/uv || { $(PYTHON) -m venv .venv && $(BIN)/python -m pip install -q uv; }; }
+	@uv=$$(command -v uv || echo $(BIN)/uv); \
+	  test -x $(BIN)/python || $$uv venv -q --python $(PYTHON) .venv; \
+	  $$uv pip install -q --python $(BIN)/python -e '.[dev]'
+	@touch $@
+
+install: .venv/installed  ## create .venv and install everything
+
+demo: install  ## run two small recipes and show reported against measured (no data, no GPU)
+	@$(REPRO) run supcon-simplex-toy siren-image-mini --force
+
+test: install  ## run the tests
+	@$(BIN)/pytest -n auto
+
+test-long: install  ## run the tests that take minutes
+	@$(BIN)/pytest -m long
+
+lint: install  ## check style and types
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(REPRO) check
+
+table: install  ## write the generated results page
+	@$(REPRO) table --format md > results/README.md.new && mv results/README.md.new results/README.md
+
+reproduce-cpu: install  ## run every CPU recipe that this machine can run, then the table
+	@$(REPRO) run --all --tier cpu
+
+reproduce-all: install  ## run every recipe that this machine can run, then the table
+	@$(REPRO) run --all
+
+clean:  ## remove the environment and unfinished runs (records stay)
+	rm -rf .venv .repro

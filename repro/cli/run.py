@@ -1,0 +1,94 @@
+"""repro run"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from repro.cli.common import RecipeId
+from repro.errors import UserError
+
+
+@click.command(
+    "run",
+    epilog="""\b
+Examples:
+  repro run supcon-simplex-toy                      all seeds of the recipe, then the verdict
+  repro run supcon-cifar100 --seed 0 --budget 25m   stop cleanly in time; the same command goes on
+  repro run supcon-cifar100 --smoke                 seconds, on random data: is it wired up?
+  repro run supcon-digits -o stages.pretrain.epochs=5
+  repro run --all --tier cpu                        every recipe of the tier that this machine can run
+
+What is already recorded is not run again (--force does), and what was interrupted is resumed.
+""",
+)
+@click.argument("recipes", nargs=-1, type=RecipeId())
+@click.option("--all", "everything", is_flag=True, help="All recipes that this machine can run.")
+@click.option("--tier", type=click.Choice(["cpu", "gpu", "cluster"]), help="With --all: only this tier.")
+@click.option("--seed", type=int, help="One seed instead of the recipe's.")
+@click.option("--seeds", help="Seeds instead of the recipe's, for example 0,1,2.")
+@click.option("-o", "--override", "overrides", multiple=True, metavar="PATH=VALUE", help="Change a value.")
+@click.option("--smoke", is_flag=True, help="Run everything tiny, on random data; never comparable.")
+@click.option("--budget", help="Stop cleanly after this time, for example 25m or 1h30m.")
+@click.option("--checkpoint-every", default="60s", show_default=True, help="Time between checkpoints.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True)
+@click.option("--strict", is_flag=True, help="Exit with status 1 unless every verdict is `matches`.")
+@click.option("--force", is_flag=True, help="Run again even where a record exists.")
+def command(
+    recipes: tuple[str, ...],
+    everything: bool,
+    tier: str | None,
+    seed: int | None,
+    seeds: str | None,
+    overrides: tuple[str, ...],
+    smoke: bool,
+    budget: str | None,
+    checkpoint_every: str,
+    device: str,
+    precision: str,
+    strict: bool,
+    force: bool,
+) -> None:
+    """Run recipes and compare the results with what the papers report."""
+    if everything == bool(recipes):
+        raise UserError("Name the recipes to run, or use --all; `repro list` shows what there is.")
+    from repro.recipes.load import ids, load
+
+    chosen = [load(r, overrides) for r in (ids() if everything else recipes)]
+    chosen = [r for r in chosen if tier in (None, r.tier)]
+    from repro.engine.session import Session  # torch is loaded from here on
+
+    session = Session(
+        overrides=overrides,
+        smoke=smoke,
+        budget=budget,
+        checkpoint_every=checkpoint_every,
+        device=device,
+        precision=precision,
+        force=force,
+        keep_going=everything or len(chosen) > 1,
+        only_feasible=everything,
+        say=click.echo,
+    )
+    status = session.run([(recipe, _seeds(seed, seeds) or list(recipe.seeds)) for recipe in chosen])
+    rows = session.verdicts()
+    if strict and any(row["verdict"] != "matches" for row in rows):
+        status = status or 1
+    sys.exit(status)
+
+
+def _seeds(seed: int | None, seeds: str | None) -> list[int] | None:
+    if seed is not None and seeds is not None:
+        raise UserError("Use either --seed or --seeds.")
+    if seeds is None:
+        return None if seed is None else _natural([str(seed)])
+    return _natural(seeds.split(","))
+
+
+def _natural(words: list[Any]) -> list[int]:
+    if not all(word.strip().isdecimal() for word in words):
+        raise UserError(f"Seeds are whole numbers from 0, separated by commas; found `{','.join(words)}`.")
+    return [int(word) for word in words]

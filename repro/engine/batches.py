@@ -1,0 +1,51 @@
+"""Which samples form which batch: a keyed permutation per epoch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from repro.engine.keys import key, permutation
+from repro.errors import UserError
+
+
+@dataclass
+class Batches:
+    """The batches of a stage by step, from 0 to `total` − 1, over `samples` samples and `epochs` epochs.
+
+    A function of the seed and the step alone, so it is the same after a restart. The last batch of an epoch
+    is smaller when the size does not divide, or is dropped with `drop_last`.
+    """
+
+    samples: int
+    size: int
+    epochs: int
+    drop_last: bool
+    seed: int
+    _epoch: int = -1
+    _order: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.drop_last and self.size > self.samples:
+            raise UserError(f"The batch of {self.size} is larger than the {self.samples} samples there are.")
+
+    @property
+    def per_epoch(self) -> int:
+        whole = self.samples // self.size
+        return whole if self.drop_last else math.ceil(self.samples / self.size)
+
+    @property
+    def total(self) -> int:
+        return self.per_epoch * self.epochs
+
+    def epoch(self, step: int) -> int:
+        return step // self.per_epoch
+
+    def __getitem__(self, step: int) -> Tensor:
+        """The sample indices (n,) int64 of the batch at `step`."""
+        epoch, position = divmod(step, self.per_epoch)
+        if epoch != self._epoch or self._order is None:
+            self._epoch, self._order = epoch, permutation(key(self.seed, "order", epoch), self.samples)
+        return self._order[position * self.size : (position + 1) * self.size]

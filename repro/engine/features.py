@@ -1,0 +1,65 @@
+"""Features of a frozen network, and what is measured on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from repro.data.load import ImageSet
+from repro.engine.stage import Context
+from repro.options import Views
+from repro.views.augment import plain
+
+
+@torch.no_grad()
+def extract(
+    ctx: Context,
+    network: nn.Module | Callable[[Tensor], Tensor],
+    data: ImageSet,
+    views: Views | None = None,
+    batch: int = 512,
+) -> Tensor:
+    """network(image) for every image, without augmentation: (n, dim) float32 on the run's device.
+
+    Size and normalisation are those that `views` states for training, else the data set's own.
+    """
+    size = (views.size if views else None) or data.images.shape[-1]
+    stated = views.normalise if views else None
+    mean, std = (stated.mean, stated.std) if stated else (data.mean, data.std)
+    parts = []
+    for images in data.images.split(batch):
+        with ctx.setup.accelerator.autocast():
+            parts.append(network(plain(images.to(ctx.device), mean, std, size)).float())
+    return torch.cat(parts)
+
+
+def accuracy(logits: Tensor, labels: Tensor) -> dict[str, float]:
+    """logits (n, classes), labels (n,) -> `top1` and `top5` in percent (top5 only with more than 5 classes)."""
+    best = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
+    result = {"top1": 100 * best[:, 0].double().mean().item()}
+    if logits.shape[1] > 5:
+        result["top5"] = 100 * best.any(1).double().mean().item()
+    return result
+
+
+@contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """Guards an evaluation: inside, `network` must be in eval mode and must not change.
+
+    Raises RuntimeError if it is not frozen, or if any parameter or buffer differs afterwards.
+    """
+    if any(m.training for m in network.modules()) or any(p.requires_grad for p in network.parameters()):
+        raise RuntimeError("the evaluated network is not frozen and in eval mode")
+    before = _digest(network)
+    yield
+    if _digest(network) != before:
+        raise RuntimeError("the evaluated network changed during its evaluation")
+
+
+def _digest(network: nn.Module) -> list[tuple[float, float]]:
+    return [
+        (t.double().sum().item(), t.double().square().sum().item()) for t in network.state_dict().values()
+    ]

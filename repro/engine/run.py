@@ -1,0 +1,212 @@
+"""Runs one recipe with one seed: its stages in order, each resumed where it was left, then the record."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from repro import components, paths
+from repro.data.load import ImageSet, look_alike
+from repro.data.load import load as load_data
+from repro.engine.budget import Deadline
+from repro.engine.keys import key
+from repro.engine.setup import Setup, code_version, packages
+from repro.engine.stage import Context, Outcome
+from repro.errors import UserError
+from repro.options import StageOptions
+from repro.recipes.load import recipe_hash
+from repro.recipes.schema import Deviation, Recipe
+from repro.results.record import Record
+
+SMOKE_SAMPLES = 16
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution of a recipe. `recipe` is as it will be executed; a smoke run shrinks it itself."""
+
+    recipe: Recipe
+    seed: int
+    setup: Setup
+    overrides: Sequence[str] = ()
+    smoke: bool = False
+    deadline: Deadline = field(default_factory=Deadline)
+    progress_every: float = 0.0
+    checkpoint_every: float = 60.0
+
+    @property
+    def folder(self) -> Path:
+        """Where the run keeps its checkpoints, log and pictures until, and after, it is finished."""
+        kind = "-smoke" if self.smoke else ""
+        return paths.runs_dir() / self.recipe.id / f"{recipe_hash(self.recipe)[:12]}-seed{self.seed}{kind}"
+
+    def execute(self) -> Record:
+        """Runs what is still to do and returns the record.
+
+        Raises Stopped (resumable), Collapse, or UserError; whatever was finished before stays.
+        """
+        recipe = shrunk(self.recipe) if self.smoke else self.recipe
+        with self._alone():
+            began = self._note_session()
+            data = cache(self._data)
+            deviations: list[Deviation] = [*recipe.deviations]
+            outcomes, artifacts = {}, []
+            for name, options in recipe.stages.items():
+                ctx = Context(
+                    recipe=recipe,
+                    stage=name,
+                    seed=self.seed,
+                    setup=self.setup,
+                    folder=self.folder / name,
+                    data=data,
+                    deadline=self.deadline,
+                    checkpoint_every=self.checkpoint_every,
+                    progress_every=self.progress_every,
+                )
+                outcomes[name] = finish(ctx, options)
+                deviations += ctx.deviations
+                artifacts += ctx.artifacts
+            return self._record(recipe, outcomes, deviations, artifacts, began)
+
+    def _data(self, split: str) -> ImageSet:
+        name = self.recipe.dataset
+        if name is None:
+            raise UserError(f"Recipe `{self.recipe.id}` has a stage that needs data and names no `dataset`.")
+        if self.smoke:
+            return look_alike(name, split, SMOKE_SAMPLES, key(self.seed, "look-alike", split))
+        return load_data(name, split)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Holds the run's lock: two commands never work on one run at a time."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.folder / "lock", timeout=0):
+                yield
+        except Timeout:
+            raise UserError(
+                f"Recipe `{self.recipe.id}` with seed {self.seed} is being run by another process right now."
+            ) from None
+
+    def _note_session(self) -> list[dict[str, Any]]:
+        """Adds this call to the run's list of sessions: a run may be resumed by another code or machine."""
+        path = self.folder / "sessions.json"
+        sessions = json.loads(path.read_text()) if path.exists() else []
+        sessions.append(
+            {
+                "started": _now(),
+                "device": self.setup.device.type,
+                "precision": self.setup.precision,
+                "code": code_version(),
+            }
+        )
+        write_json(path, sessions)
+        return sessions
+
+    def _record(
+        self,
+        recipe: Recipe,
+        outcomes: dict[str, Outcome],
+        deviations: list[Deviation],
+        artifacts: list[str],
+        sessions: list[dict[str, Any]],
+    ) -> Record:
+        return Record(
+            recipe=recipe.id,
+            paper=recipe.paper,
+            hash=recipe_hash(self.recipe),
+            seed=self.seed,
+            resolved=recipe.model_dump(mode="json", exclude_none=True),
+            overrides=list(self.overrides),
+            smoke=self.smoke,
+            metrics={f"{s}.{m}": v for s, o in outcomes.items() for m, v in o.metrics.items()},
+            curves={s: o.curve for s, o in outcomes.items() if o.curve},
+            stages={s: o.facts for s, o in outcomes.items()},
+            plan={"sessions": sessions},
+            deviations=deviations,
+            hardware=self.setup.hardware,
+            packages=packages(),
+            code=code_version(),
+            precision=self.setup.precision,
+            device=self.setup.device.type,
+            started=sessions[0]["started"],
+            finished=_now(),
+            seconds=sum(o.facts["seconds"] for o in outcomes.values()),
+            artifacts=artifacts,
+        )
+
+
+def finish(ctx: Context, options: StageOptions) -> Outcome:
+    """The stage's outcome: read from its folder when it is complete, else made and left there."""
+    path = ctx.folder / "outcome.json"
+    if path.exists():
+        saved = read_json(path)
+        ctx.deviations += [Deviation.model_validate(d) for d in saved["deviations"]]
+        ctx.artifacts += saved["artifacts"]
+        return Outcome(saved["metrics"], saved["curve"], saved["facts"])
+    ctx.folder.mkdir(parents=True, exist_ok=True)
+    spent = ctx.folder / "seconds.json"
+    before = read_json(spent) if spent.exists() else 0.0
+    began = time.perf_counter()
+    try:
+        outcome = components.load(("stages", "experiments"), options.kind)(options).run(ctx)
+    finally:
+        seconds = before + time.perf_counter() - began
+        write_json(spent, seconds)
+    outcome.facts["seconds"] = round(seconds, 3)
+    saved = {
+        "metrics": outcome.metrics,
+        "curve": outcome.curve,
+        "facts": outcome.facts,
+        "deviations": [d.model_dump() for d in ctx.deviations],
+        "artifacts": ctx.artifacts,
+    }
+    write_json(path, saved)
+    (ctx.folder / "checkpoint.safetensors").unlink(missing_ok=True)
+    return outcome
+
+
+def shrunk(recipe: Recipe) -> Recipe:
+    """The recipe with every stage made small enough for a smoke run."""
+    stages = {
+        name: components.load(("stages", "experiments"), options.kind).smoke(options)
+        for name, options in recipe.stages.items()
+    }
+    return recipe.model_copy(update={"stages": stages})
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes the file whole or not at all. Raises UserError when the disk refuses."""
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(value, file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise UserError(
+            f"{path}: could not be written: {error.strerror}; earlier files are unharmed."
+        ) from None
+
+
+def read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise UserError(f"{path} is damaged; delete it to run this stage again.") from None
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,115 @@
+"""One `repro run`: recipes and seeds one after the other, skipping, resuming, going on after a failure."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from repro import paths
+from repro.engine import budget
+from repro.engine.loop import Collapse
+from repro.engine.plan import describe
+from repro.engine.run import Run
+from repro.engine.setup import set_up
+from repro.errors import UserError
+from repro.recipes.feasible import machine, obstacle
+from repro.recipes.load import load, recipe_hash
+from repro.recipes.schema import Recipe
+from repro.results.store import Store
+from repro.results.table import Row, render, rows
+
+
+@dataclass
+class Session:
+    """What `repro run` was asked to do. `run` does it; `verdicts` are the rows of what was touched."""
+
+    overrides: Sequence[str] = ()
+    smoke: bool = False
+    budget: str | None = None
+    checkpoint_every: str = "60s"
+    device: str = "auto"
+    precision: str = "auto"
+    force: bool = False
+    keep_going: bool = False
+    only_feasible: bool = False
+    say: Callable[[str], None] = print
+    _touched: list[Recipe] = field(default_factory=list)
+
+    def run(self, work: Sequence[tuple[Recipe, Sequence[int]]]) -> int:
+        """Runs every recipe with its seeds and prints the table. Returns the exit status.
+
+        0: done, or stopped by the budget; 1: something failed; 130: stopped by a signal.
+        """
+        self._deadline = budget.Deadline(budget.seconds(self.budget) if self.budget else None)
+        here = machine()
+        failures = 0
+        with self._deadline.watching_signals():
+            for recipe, seeds in work:
+                why = None if self.smoke else obstacle(recipe, here)
+                if why and (self.only_feasible or "data set" in why):
+                    if not self.only_feasible:
+                        raise UserError(f"Recipe `{recipe.id}`: {why}; see `repro data list`.")
+                    self.say(f"Skipped {recipe.id}: {why}.")
+                    continue
+                self._touched.append(recipe)
+                try:
+                    self._run_recipe(recipe, seeds)
+                except budget.Stopped as stop:
+                    self.say(f"Stopped: {stop}. The same command goes on from there.")
+                    break
+                except (Collapse, UserError) as error:
+                    if isinstance(error, UserError) and not self.keep_going:
+                        raise
+                    self.say(f"Failed: {recipe.id}: {error}")
+                    failures += 1
+        self.say("")
+        self.say(render(self.verdicts(), "text"))
+        if self._deadline.signal is not None:
+            return 130
+        return 1 if failures else 0
+
+    def verdicts(self) -> list[Row]:
+        """Reported against measured, for the recipes of this session."""
+        return rows([(recipe, recipe_hash(recipe)) for recipe in self._touched], self._store)
+
+    @property
+    def _store(self) -> Store:
+        return Store(paths.project() / ".repro" / "smoke" if self.smoke else paths.results_dir())
+
+    def _run_recipe(self, recipe: Recipe, seeds: Sequence[int]) -> None:
+        digest = recipe_hash(recipe)
+        changed = recipe_hash(load(recipe.id)) != digest
+        fresh = self.force or self.smoke
+        todo = [s for s in seeds if fresh or not self._store.path(recipe.id, digest, s).exists()]
+        for seed in seeds:
+            if seed not in todo:
+                self.say(f"{recipe.id}, seed {seed}: already recorded (--force runs it again).")
+        if not todo:
+            return
+        setup = set_up(self.device, self.precision, recipe.precision)
+        self.say(describe(recipe, setup))
+        for seed in todo:
+            run = Run(
+                recipe=recipe,
+                seed=seed,
+                setup=setup,
+                overrides=self.overrides if changed else (),
+                smoke=self.smoke,
+                deadline=self._deadline,
+                checkpoint_every=budget.seconds(self.checkpoint_every),
+                progress_every=0.2 if sys.stderr.isatty() else 20.0,
+            )
+            self._run_seed(run, fresh)
+
+    def _run_seed(self, run: Run, fresh: bool) -> None:
+        if fresh:
+            shutil.rmtree(run.folder, ignore_errors=True)
+        if reason := self._deadline.check():
+            raise budget.Stopped(f"{reason} before seed {run.seed} of {run.recipe.id}")
+        record = run.execute()
+        path = self._store.save(record)
+        self.say(f"{run.recipe.id}, seed {run.seed}: {record.seconds:.1f} s → {path}")
+        for artifact in record.artifacts:
+            self.say(f"  picture: {artifact}")

@@ -1,0 +1,28 @@
+"""Supervised learning with softmax cross-entropy."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from repro.engine.method import Method
+from repro.options import MethodOptions, Probability
+
+
+class CrossEntropy(Method):
+    """The head gives the logits of the classes; every view is a training sample."""
+
+    class Options(MethodOptions):
+        label_smoothing: Probability = 0.0
+
+    def embed(self, views: Tensor) -> dict[str, Tensor]:
+        """views (n, V, C, H, W) -> logits (n, V, classes)."""
+        return {"logits": self.project(views)}
+
+    def loss(self, logits: Tensor, label: Tensor) -> Tensor:
+        """logits (N, V, classes), label (N,) -> nats per view."""
+        return F.cross_entropy(
+            logits.flatten(0, 1),
+            label.repeat_interleave(logits.shape[1]),
+            label_smoothing=self.options.label_smoothing,
+        )

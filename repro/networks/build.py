@@ -1,0 +1,45 @@
+"""Networks from a recipe, and trained ones from an earlier stage."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from repro import components
+from repro.data.load import ImageSet
+from repro.engine import checkpoint
+from repro.engine.stage import Context
+from repro.options import NetworkOptions
+
+
+class Network(NamedTuple):
+    """An encoder (images -> features, attribute `dim`) and the head on it (identity when there is none)."""
+
+    encoder: nn.Module
+    head: nn.Module
+
+
+def build(options: NetworkOptions, data: ImageSet, size: int | None = None) -> Network:
+    """The network with freshly drawn weights (from torch's generator), for images of `data` at `size` pixels."""
+    channels, height, width = data.images.shape[1:]
+    encoder = components.load(("networks",), options.backbone)(
+        options, (channels, size or height, size or width)
+    )
+    if options.head is None:
+        return Network(encoder, nn.Identity())
+    head = components.load(("networks.heads",), options.head.kind)
+    return Network(encoder, head(options.head, encoder.dim, data.classes))
+
+
+def trained(ctx: Context, stage: str, data: ImageSet) -> Network:
+    """The network that an earlier `train` stage left, frozen and in eval mode, on the run's device."""
+    options = getattr(ctx.recipe.stages[stage], "network")  # noqa: B009 - only train stages have one
+    views = getattr(ctx.recipe.stages[stage], "views")  # noqa: B009
+    network = build(options, data, views.size)
+    tensors, _ = checkpoint.load(ctx.of(stage) / "output.safetensors")
+    for name, module in network._asdict().items():
+        checkpoint.unpack({name: module}, tensors, {})
+        module.eval().requires_grad_(False).to(ctx.device, memory_format=torch.channels_last)
+    return network

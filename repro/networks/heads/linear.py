@@ -1,0 +1,24 @@
+"""A linear head: a classifier, or a linear projection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from repro.options import HeadOptions, PositiveInt
+
+
+class Linear(nn.Module):
+    """features (n, dim) -> (n, out); `out` is the number of classes when it is not given."""
+
+    class Options(HeadOptions):
+        out: PositiveInt | None = None
+
+    def __init__(self, options: Any, dim: int, classes: int):
+        super().__init__()
+        self.dim = options.out or classes
+        self.net = nn.Linear(dim, self.dim)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.net(features)

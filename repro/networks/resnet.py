@@ -1,0 +1,50 @@
+"""ResNets of He et al. 2016 (arXiv 1512.03385), from torchvision's blocks."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock, Bottleneck
+from torchvision.models.resnet import ResNet as TorchvisionResNet
+
+from repro.options import NetworkOptions
+
+_LAYERS: dict[str, tuple[type[BasicBlock | Bottleneck], list[int]]] = {
+    "resnet18": (BasicBlock, [2, 2, 2, 2]),
+    "resnet34": (BasicBlock, [3, 4, 6, 3]),
+    "resnet50": (Bottleneck, [3, 4, 6, 3]),
+}
+
+
+class ResNet(nn.Module):
+    """images (n, C, H, W) -> features (n, dim) after global average pooling; dim is 512 or 2048.
+
+    With `stem: cifar` the first convolution is 3×3 with stride 1 and there is no max-pooling, as usual for
+    32×32 images.
+    """
+
+    names = ("resnet18", "resnet34", "resnet50")
+
+    class Options(NetworkOptions):
+        stem: Literal["imagenet", "cifar"] = "imagenet"
+        zero_init_residual: bool = False
+
+    def __init__(self, options: Any, shape: tuple[int, int, int]):
+        super().__init__()
+        block, layers = _LAYERS[options.backbone]
+        self.net = TorchvisionResNet(block, layers, zero_init_residual=options.zero_init_residual)
+        self.dim = 512 * block.expansion
+        self.net.fc = nn.Identity()
+        stem = self.net.conv1
+        if options.stem == "cifar":
+            self.net.maxpool = nn.Identity()
+            stem = nn.Conv2d(shape[0], 64, kernel_size=3, stride=1, padding=1, bias=False)
+        elif shape[0] != stem.in_channels:
+            stem = nn.Conv2d(shape[0], 64, kernel_size=7, stride=2, padding=3, bias=False)
+        if stem is not self.net.conv1:
+            nn.init.kaiming_normal_(stem.weight, mode="fan_out", nonlinearity="relu")
+            self.net.conv1 = stem
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.net(images)

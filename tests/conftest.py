@@ -1,0 +1,69 @@
+"""Shared fixtures: a project of one's own, and the environment that tests run in."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from repro import paths
+from repro.recipes import load
+
+ROOT = Path(__file__).parents[1]
+Write = Callable[[str, str], Path]
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests neither read nor write the user's cache, unless one is given for them."""
+    if "REPRO_CACHE" not in os.environ:
+        os.environ["REPRO_CACHE"] = str(tmp_path_factory.getbasetemp().parent / "repro-cache")
+    yield
+
+
+def forget() -> None:
+    """Drops what is remembered of the project's files."""
+    paths.project.cache_clear()
+    load.files.cache_clear()
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty project that is the working directory; papers and data sets are those of this checkout."""
+    (tmp_path / "recipes" / "tests").mkdir(parents=True)
+    (tmp_path / "papers").symlink_to(ROOT / "papers")
+    monkeypatch.chdir(tmp_path)
+    forget()
+    yield tmp_path
+    forget()
+
+
+@pytest.fixture
+def write_recipe(project: Path) -> Write:
+    """Writes recipes/tests/<id>.yaml into the project."""
+
+    def write(recipe_id: str, text: str) -> Path:
+        path = project / "recipes" / "tests" / f"{recipe_id}.yaml"
+        path.write_text(text, encoding="utf-8")
+        load.files.cache_clear()
+        return path
+
+    return write
+
+
+def repro(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "repro", *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )

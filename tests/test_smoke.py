@@ -1,0 +1,24 @@
+"""Every recipe runs end to end, tiny and on random data, and yields every metric it is expected to."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from repro import paths
+from repro.engine.run import Run
+from repro.engine.setup import set_up
+from repro.recipes.load import ids, load
+
+
+@pytest.mark.parametrize("recipe_id", list(ids()))
+def test_recipe_smoke_runs(recipe_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "runs_dir", lambda: tmp_path)
+    recipe = load(recipe_id)
+    record = Run(recipe, seed=0, setup=set_up("cpu", "fp32"), smoke=True).execute()
+    wanted = {m for e in recipe.expected for m in (e.metric, e.greater_than) if m}
+    assert wanted <= set(record.metrics)
+    assert all(math.isfinite(value) for value in record.metrics.values())
+    assert not record.comparable
