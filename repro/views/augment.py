@@ -1,0 +1,108 @@
+"""Turns a batch of images into views, each sample with its own random parameters, on the images' device.
+
+The operations and their order are those of the torchvision pipelines that the papers used: crop and flip,
+colour jitter, grayscale, blur, solarise, normalise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from repro.errors import UserError
+from repro.options import Views
+from repro.views import colour
+from repro.views.blur import gaussian_blur
+from repro.views.draws import Draws
+from repro.views.geometry import Boxes, crop_resize, padded_boxes, random_resized_boxes, whole
+
+
+class Augment:
+    """Makes `options.count` views of `size` x `size` pixels of every image.
+
+    `mean` and `std` (of pixels in 0..1, per channel) are used unless the options have their own, and `size`
+    likewise. Raises UserError for options that contradict each other or do not fit the size.
+    """
+
+    def __init__(self, options: Views, size: int, mean: Sequence[float], std: Sequence[float]) -> None:
+        self.options = options
+        self.size = options.size or size
+        self.mean, self.std = mean, std
+        if options.normalise:
+            self.mean, self.std = options.normalise.mean, options.normalise.std
+        _check(options, self.size)
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor, key: int, index: Tensor) -> Tensor:
+        """images (n, C, H, W) uint8, index (n,) int64 -> views (n, V, C, S, S) float32.
+
+        The draws of a sample depend only on `key`, its `index` in the data set, the view and the operation.
+        """
+        with torch.autocast(images.device.type, enabled=False):
+            pixels = _unit_range(images)
+            views = [self._view(pixels, Draws(key, v, index)) for v in range(self.options.count)]
+            return torch.stack(views, 1)
+
+    def _view(self, pixels: Tensor, draws: Draws) -> Tensor:
+        options = self.options
+        flip = draws.happens("flip", options.flip) if options.flip else None
+        images = crop_resize(pixels, self._boxes(pixels, draws), self.size, flip)
+        if options.jitter:
+            colour.jitter(images, draws, options.jitter)
+        if options.grayscale:
+            at = draws.chosen("grayscale", options.grayscale)
+            images[at] = colour.grayscale(images[at])
+        if options.blur:
+            at = draws.chosen("blur", options.blur.p)
+            sigma = draws.between("sigma", *options.blur.sigma)[at]
+            images[at] = gaussian_blur(images[at], sigma, options.blur.kernel)
+        if options.solarise:
+            at = draws.chosen("solarise", options.solarise.p)
+            images[at] = colour.solarise(images[at], options.solarise.threshold)
+        return _normalise(images, self.mean, self.std)
+
+    def _boxes(self, pixels: Tensor, draws: Draws) -> Boxes:
+        height, width = pixels.shape[2:]
+        if self.options.crop:
+            return random_resized_boxes(draws, self.options.crop, height, width)
+        if self.options.pad_crop:
+            return padded_boxes(draws, self.options.pad_crop, height, width, self.size)
+        return whole(pixels)
+
+
+@torch.no_grad()
+def plain(images: Tensor, mean: Sequence[float], std: Sequence[float], size: int) -> Tensor:
+    """images (n, C, H, W) uint8 -> (n, C, size, size) float32 for evaluation: resized if need be, normalised."""
+    with torch.autocast(images.device.type, enabled=False):
+        pixels = _unit_range(images)
+        if images.shape[2:] != (size, size):
+            pixels = crop_resize(pixels, whole(pixels), size)
+        return _normalise(pixels, mean, std)
+
+
+def _check(options: Views, size: int) -> None:
+    if options.crop and options.pad_crop:
+        raise UserError("views: `crop` and `pad_crop` are both on: switch one off with `null`.")
+    blur = options.blur
+    if blur and (blur.kernel % 2 == 0 or blur.kernel >= 2 * size):
+        raise UserError(
+            f"views: a blur with `kernel: {blur.kernel}` does not fit views of {size} pixels: "
+            f"give an odd number below {2 * size}."
+        )
+
+
+def _unit_range(images: Tensor) -> Tensor:
+    return images.to(torch.float32) / 255
+
+
+def _normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """Normalises (n, C, H, W) per channel, in place."""
+    if not len(mean) == len(std) == images.shape[1]:
+        raise UserError(
+            f"views: {len(mean)} means and {len(std)} standard deviations do not fit images with "
+            f"{images.shape[1]} channels."
+        )
+    mean_, std_ = (images.new_tensor(values)[:, None, None] for values in (mean, std))
+    return images.sub_(mean_).div_(std_)
