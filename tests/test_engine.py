@@ -41,6 +41,7 @@ def context(folder: Path, **changes: Any) -> Any:
         "checkpoint_every": 0.0,
         "progress_every": 0.0,
         "log": lambda **values: None,
+        "setup": SimpleNamespace(main=True, processes=1, agree=lambda value: value),
     }
     return SimpleNamespace(**{**facts, **changes})
 
@@ -135,7 +136,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path: Path, monkeypatch: pyt
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(checkpoint, "save_file", full)
-    with pytest.raises(UserError, match="No space left.*unharmed"):
+    with pytest.raises(UserError, match=r"No space left.*unharmed"):
         checkpoint.save(path, {"w": torch.zeros(3)}, {"step": 2})
     tensors, facts = checkpoint.load(path)
     assert torch.equal(tensors["w"], torch.ones(3)) and facts == {"step": 1}

@@ -12,7 +12,7 @@ from repro.components import load
 from repro.engine.features import accuracy, frozen
 from repro.networks.resnet import ResNet
 from repro.stages.knn import knn_votes
-from repro.stages.train import spread
+from repro.engine.fit import spread
 
 
 def test_knn_votes_are_those_of_a_slow_count() -> None:

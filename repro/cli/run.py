@@ -32,6 +32,9 @@ What is already recorded is not run again (--force does), and what was interrupt
 @click.option("-o", "--override", "overrides", multiple=True, metavar="PATH=VALUE", help="Change a value.")
 @click.option("--smoke", is_flag=True, help="Run everything tiny, on random data; never comparable.")
 @click.option("--budget", help="Stop cleanly after this time, for example 25m or 1h30m.")
+@click.option(
+    "--micro-batch", type=click.IntRange(min=1), help="At most so many samples at once; gradients are cached."
+)
 @click.option("--checkpoint-every", default="60s", show_default=True, help="Time between checkpoints.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True)
@@ -47,6 +50,7 @@ def command(
     smoke: bool,
     budget: str | None,
     checkpoint_every: str,
+    micro_batch: int | None,
     device: str,
     precision: str,
     strict: bool,
@@ -66,6 +70,7 @@ def command(
         smoke=smoke,
         budget=budget,
         checkpoint_every=checkpoint_every,
+        micro_batch=micro_batch,
         device=device,
         precision=precision,
         force=force,

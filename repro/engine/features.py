@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from repro.data.load import ImageSet
+from repro.engine.plan import even
 from repro.engine.stage import Context
+from repro.engine.update import gathered
 from repro.options import Views
 from repro.views.augment import plain
 
@@ -24,16 +26,20 @@ def extract(
 ) -> Tensor:
     """network(image) for every image, without augmentation: (n, dim) float32 on the run's device.
 
+    Every process takes a share of the images and gets the features of all.
+
     Size and normalisation are those that `views` states for training, else the data set's own.
     """
     size = (views.size if views else None) or data.images.shape[-1]
     stated = views.normalise if views else None
     mean, std = (stated.mean, stated.std) if stated else (data.mean, data.std)
+    shares = even(len(data.images), ctx.setup.processes)
+    own = data.images.split(shares)[ctx.setup.rank]
     parts = []
-    for images in data.images.split(batch):
+    for images in own.split(batch):
         with ctx.setup.accelerator.autocast():
             parts.append(network(plain(images.to(ctx.device), mean, std, size)).float())
-    return torch.cat(parts)
+    return gathered(torch.cat(parts), shares)
 
 
 def accuracy(logits: Tensor, labels: Tensor) -> dict[str, float]:

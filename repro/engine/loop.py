@@ -42,13 +42,12 @@ class Loop:
         self.seconds = 0.0
         self.curve: list[dict[str, float]] = []
         self.path: Path = ctx.folder / "checkpoint.safetensors"
-        if self.path.exists():
+        if ctx.setup.agree(self.path.exists()):
             self._restore()
-        self._first = self.step
-        self._pending: dict[str, Any] = {}
+        self._first = self._next_check = self.step
+        self._saved = time.monotonic()
 
     def __iter__(self) -> Iterator[int]:
-        saved = time.monotonic()
         with self._bar() as bar:
             for step in range(self._first, self.total):
                 began = time.perf_counter()
@@ -57,16 +56,25 @@ class Loop:
                 self.step = step + 1
                 self.seconds += time.perf_counter() - began
                 bar.update(self.samples)
-                if self.step == self.total:
-                    break
-                if reason := self.ctx.deadline.check(margin=self._stopping_time()):
-                    self.save()
-                    raise Stopped(
-                        f"{reason}; stage `{self.ctx.stage}` is at step {self.step} of {self.total}"
-                    )
-                if time.monotonic() - saved > self.ctx.checkpoint_every:
-                    self.save()
-                    saved = time.monotonic()
+                if self.step < self.total and self.step > self._next_check:
+                    self._check()
+
+    def _check(self) -> None:
+        """Saves or stops when it is time, as the main process's clock says, so that all processes do the same.
+
+        Several processes look at the clock about twice a second, one at every step.
+        """
+        setup, each = self.ctx.setup, self.seconds / self.step
+        reason = self.ctx.deadline.check(margin=2 * each)
+        due = time.monotonic() - self._saved > self.ctx.checkpoint_every
+        stride = 0 if setup.processes == 1 else max(0, int(0.5 / each) - 1)
+        reason, due, stride = setup.agree((reason, due, stride))
+        self._next_check = self.step + stride
+        if reason or due:
+            self.save()
+            self._saved = time.monotonic()
+        if reason:
+            raise Stopped(f"{reason}; stage `{self.ctx.stage}` is at step {self.step} of {self.total}")
 
     def log(self, **values: Any) -> None:
         """Notes values of this step in the curve (scalars; tensors are read here, which waits for the device).
@@ -80,7 +88,9 @@ class Loop:
         self.ctx.log(stage=self.ctx.stage, **self.curve[-1])
 
     def save(self) -> None:
-        """Writes the checkpoint of the steps done so far."""
+        """Writes the checkpoint of the steps done so far (the main process does)."""
+        if not self.ctx.setup.main:
+            return
         tensors, facts = checkpoint.packed(self.parts)
         checkpoint.save(
             self.path,
@@ -89,17 +99,15 @@ class Loop:
         )
 
     @property
-    def throughput(self) -> float:
-        """Samples per second over all steps, also those before a restart."""
-        return self.step * self.samples / self.seconds if self.seconds else 0.0
+    def facts(self) -> dict[str, float]:
+        """Steps, and samples per second over all of them, also those before a restart."""
+        speed = self.step * self.samples / self.seconds if self.seconds else 0.0
+        return {"steps": self.step, "samples_per_second": round(speed, 2)}
 
     def _restore(self) -> None:
         tensors, facts = checkpoint.load(self.path)
         checkpoint.unpack(self.parts, tensors, facts["parts"])
         self.step, self.seconds, self.curve = facts["step"], facts["seconds"], facts["curve"]
-
-    def _stopping_time(self) -> float:
-        return 2 * self.seconds / max(self.step, 1)
 
     def _bar(self) -> tqdm:
         return tqdm(
@@ -110,5 +118,5 @@ class Loop:
             unit_scale=True,
             dynamic_ncols=True,
             mininterval=self.ctx.progress_every,
-            disable=not self.ctx.progress_every,
+            disable=not (self.ctx.progress_every and self.ctx.setup.main),
         )

@@ -1,47 +1,139 @@
-"""What a run is about to do, in figures: batches, steps, device, precision."""
+"""How the batches of a recipe are divided over processes and micro-batches, and what BatchNorm sees of them.
+
+The batch size and the BatchNorm span are facts of the experiment; processes and micro-batches are not, and
+must not show in the numbers. A batch is a row of samples: BatchNorm groups of `span` samples follow one
+another in it, each process takes a run of samples, and works through it in chunks of at most `micro_batch`.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
-from repro.data.declare import declaration
-from repro.engine.batches import Batches
-from repro.engine.setup import Setup
-from repro.recipes.schema import Recipe
-
-
-def plan(recipe: Recipe, setup: Setup) -> dict[str, Any]:
-    """The batch plan of each stage that has batches, as it goes into the record."""
-    return {
-        name: _stage(recipe, stage, setup) for name, stage in recipe.stages.items() if hasattr(stage, "batch")
-    }
+from repro.errors import UserError
+from repro.options import Batch
+from repro.recipes.schema import Deviation
 
 
-def describe(recipe: Recipe, setup: Setup) -> str:
-    """The plan for people, a line per stage."""
-    where = f"{setup.device.type}, {setup.precision}"
-    lines = [f"{recipe.id} on {where}: {recipe.title}"]
-    plans = plan(recipe, setup)
-    for name, stage in recipe.stages.items():
-        p = plans.get(name)
-        text = f"  {name}: {stage.kind}"
-        if p:
-            text += (
-                f", batch {p['batch']} = {p['processes']} process × {p['micro_batch']}"
-                f", {p['steps_per_epoch']} steps × {p['epochs']} epochs"
+@dataclass(frozen=True)
+class Chunk:
+    """Samples [start, stop) of a batch, embedded at once; `groups` are the BatchNorm groups' sizes in it."""
+
+    start: int
+    stop: int
+    groups: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """The division of batches of `size` samples with BatchNorm over `span` of them.
+
+    Raises UserError when there are more processes than samples.
+    """
+
+    size: int
+    span: int
+    processes: int = 1
+    micro_batch: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.processes > self.size:
+            raise UserError(
+                f"A batch of {self.size} cannot be shared by {self.processes} processes; use fewer."
             )
-        lines.append(text)
-    return "\n".join(lines)
+
+    def shares(self, samples: int) -> list[int]:
+        """How many of a batch's `samples` each process takes: whole BatchNorm groups where there are enough."""
+        groups = _cut(samples, self.span)
+        if len(groups) < self.processes:
+            return even(samples, self.processes)
+        ends = list(accumulate(even(len(groups), self.processes), initial=0))
+        return [sum(groups[a:b]) for a, b in pairwise(ends)]
+
+    def chunks(self, samples: int, rank: int) -> list[Chunk]:
+        """The chunks of one process for a batch of `samples`."""
+        bounds = list(accumulate(self.shares(samples), initial=0))
+        first, last = bounds[rank], bounds[rank + 1]
+        edges = [first]
+        while edges[-1] < last:
+            edges.append(min(self._chunk_end(edges[-1]), last))
+        return [Chunk(a, b, self._groups(a, b)) for a, b in pairwise(edges)]
+
+    @property
+    def cached(self) -> bool:
+        """Whether a process needs several chunks, and so gradient caching."""
+        return self.micro_batch is not None and max(self.shares(self.size)) > self.micro_batch
+
+    @property
+    def synchronised(self) -> bool:
+        """Whether a BatchNorm group lies on several processes and its statistics are summed over them."""
+        return not self.cached and not set(accumulate(self.shares(self.size))) <= self._group_ends()
+
+    @property
+    def exact(self) -> bool:
+        """Whether BatchNorm sees exactly the groups of the recipe."""
+        ends = {c.stop for r in range(self.processes) for c in self.chunks(self.size, r)}
+        return self.synchronised or ends <= self._group_ends()
+
+    def deviations(self) -> list[Deviation]:
+        """What this plan cannot honour of the recipe."""
+        if self.exact:
+            return []
+        return [
+            Deviation(
+                what="BatchNorm span",
+                paper=f"{self.span} samples",
+                here=f"at most {self.micro_batch} samples",
+                why="the micro-batch is smaller than the span and gradients are cached",
+            )
+        ]
+
+    def describe(self) -> str:
+        """For example `batch 1024 = 2 processes × 2 × 256, BatchNorm over 256 (exact)`."""
+        shares = self.shares(self.size)
+        many = "processes" if self.processes > 1 else "process"
+        if self.cached and self.micro_batch:
+            each = f"{len(self.chunks(self.size, 0))} × {self.micro_batch}"
+        else:
+            each = str(shares[0])
+        uneven = f" (shares {shares})" if len(set(shares)) > 1 else ""
+        how = (
+            "synchronised"
+            if self.synchronised
+            else "exact"
+            if self.exact
+            else f"only over {self.micro_batch}"
+        )
+        return f"batch {self.size} = {self.processes} {many} × {each}{uneven}, BatchNorm over {self.span} ({how})"
+
+    def _chunk_end(self, start: int) -> int:
+        """Where a chunk from `start` ends: at a group's end if one is in reach."""
+        if not self.cached or self.micro_batch is None:
+            return self.size
+        furthest = start + self.micro_batch
+        whole = furthest // self.span * self.span
+        return whole if whole > start else furthest
+
+    def _groups(self, start: int, stop: int) -> tuple[int, ...]:
+        """The sizes of the groups' parts within [start, stop)."""
+        inner = [e for e in range(start // self.span * self.span, stop, self.span) if start < e < stop]
+        return tuple(b - a for a, b in pairwise([start, *inner, stop]))
+
+    def _group_ends(self) -> set[int]:
+        return set(accumulate(_cut(self.size, self.span)))
 
 
-def _stage(recipe: Recipe, stage: Any, setup: Setup) -> dict[str, Any]:
-    samples = declaration(recipe.dataset).splits[getattr(stage, "split", "train")] if recipe.dataset else 0
-    batches = Batches(samples, stage.batch.size, stage.epochs, stage.batch.drop_last, seed=0)
-    return {
-        "batch": stage.batch.size,
-        "bn_span": stage.batch.bn_span or stage.batch.size,
-        "processes": setup.accelerator.num_processes,
-        "micro_batch": stage.batch.size,
-        "steps_per_epoch": batches.per_epoch,
-        "epochs": stage.epochs,
-    }
+def batch_plan(batch: Batch, processes: int = 1, micro_batch: int | None = None) -> BatchPlan:
+    """The plan for a recipe's `batch:` on this many processes."""
+    return BatchPlan(batch.size, min(batch.bn_span or batch.size, batch.size), processes, micro_batch)
+
+
+def even(items: int, parts: int) -> list[int]:
+    """`items` in `parts` shares that differ by at most one."""
+    whole, rest = divmod(items, parts)
+    return [whole + (i < rest) for i in range(parts)]
+
+
+def _cut(samples: int, size: int) -> list[int]:
+    whole, rest = divmod(samples, size)
+    return [size] * whole + [rest] * (rest > 0)

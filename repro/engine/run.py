@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -41,6 +41,7 @@ class Run:
     overrides: Sequence[str] = ()
     smoke: bool = False
     deadline: Deadline = field(default_factory=Deadline)
+    micro_batch: int | None = None
     progress_every: float = 0.0
     checkpoint_every: float = 60.0
 
@@ -70,6 +71,7 @@ class Run:
                     folder=self.folder / name,
                     data=data,
                     deadline=self.deadline,
+                    micro_batch=self.micro_batch,
                     checkpoint_every=self.checkpoint_every,
                     progress_every=self.progress_every,
                 )
@@ -89,6 +91,9 @@ class Run:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Holds the run's lock: two commands never work on one run at a time."""
+        if not self.setup.main:
+            yield
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(self.folder / "lock", timeout=0):
@@ -100,18 +105,21 @@ class Run:
 
     def _note_session(self) -> list[dict[str, Any]]:
         """Adds this call to the run's list of sessions: a run may be resumed by another code or machine."""
+        if not self.setup.main:
+            return self.setup.agree(None)
         path = self.folder / "sessions.json"
         sessions = json.loads(path.read_text()) if path.exists() else []
         sessions.append(
             {
                 "started": _now(),
                 "device": self.setup.device.type,
+                "processes": self.setup.processes,
                 "precision": self.setup.precision,
                 "code": code_version(),
             }
         )
         write_json(path, sessions)
-        return sessions
+        return self.setup.agree(sessions)
 
     def _record(
         self,
@@ -149,21 +157,15 @@ class Run:
 def finish(ctx: Context, options: StageOptions) -> Outcome:
     """The stage's outcome: read from its folder when it is complete, else made and left there."""
     path = ctx.folder / "outcome.json"
-    if path.exists():
+    if ctx.setup.agree(path.exists()):
         saved = read_json(path)
         ctx.deviations += [Deviation.model_validate(d) for d in saved["deviations"]]
         ctx.artifacts += saved["artifacts"]
         return Outcome(saved["metrics"], saved["curve"], saved["facts"])
     ctx.folder.mkdir(parents=True, exist_ok=True)
-    spent = ctx.folder / "seconds.json"
-    before = read_json(spent) if spent.exists() else 0.0
-    began = time.perf_counter()
-    try:
+    with _timed(ctx) as seconds:
         outcome = components.load(("stages", "experiments"), options.kind)(options).run(ctx)
-    finally:
-        seconds = before + time.perf_counter() - began
-        write_json(spent, seconds)
-    outcome.facts["seconds"] = round(seconds, 3)
+    outcome.facts["seconds"] = round(seconds(), 3)
     saved = {
         "metrics": outcome.metrics,
         "curve": outcome.curve,
@@ -171,9 +173,28 @@ def finish(ctx: Context, options: StageOptions) -> Outcome:
         "deviations": [d.model_dump() for d in ctx.deviations],
         "artifacts": ctx.artifacts,
     }
-    write_json(path, saved)
-    (ctx.folder / "checkpoint.safetensors").unlink(missing_ok=True)
+    if ctx.setup.main:
+        write_json(path, saved)
+        (ctx.folder / "checkpoint.safetensors").unlink(missing_ok=True)
+    ctx.setup.agree(None)  # nobody reads this stage's files before they are there
     return outcome
+
+
+@contextmanager
+def _timed(ctx: Context) -> Iterator[Callable[[], float]]:
+    """Gives a clock of the stage's working time over all its calls, also those that were stopped."""
+    path = ctx.folder / "seconds.json"
+    before = read_json(path) if path.exists() else 0.0
+    began = time.perf_counter()
+
+    def clock() -> float:
+        return before + time.perf_counter() - began
+
+    try:
+        yield clock
+    finally:
+        if ctx.setup.main:
+            write_json(path, clock())
 
 
 def shrunk(recipe: Recipe) -> Recipe:

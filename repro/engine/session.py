@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from repro import paths
 from repro.engine import budget
+from repro.engine.describe import describe
 from repro.engine.loop import Collapse
-from repro.engine.plan import describe
 from repro.engine.run import Run
 from repro.engine.setup import set_up
 from repro.errors import UserError
@@ -29,6 +29,7 @@ class Session:
     smoke: bool = False
     budget: str | None = None
     checkpoint_every: str = "60s"
+    micro_batch: int | None = None
     device: str = "auto"
     precision: str = "auto"
     force: bool = False
@@ -89,7 +90,8 @@ class Session:
         if not todo:
             return
         setup = set_up(self.device, self.precision, recipe.precision)
-        self.say(describe(recipe, setup))
+        where = f"{setup.device.type}, {setup.precision}"
+        self.say(describe(recipe, where, setup.processes, self.micro_batch))
         for seed in todo:
             run = Run(
                 recipe=recipe,
@@ -98,6 +100,7 @@ class Session:
                 overrides=self.overrides if changed else (),
                 smoke=self.smoke,
                 deadline=self._deadline,
+                micro_batch=self.micro_batch,
                 checkpoint_every=budget.seconds(self.checkpoint_every),
                 progress_every=0.2 if sys.stderr.isatty() else 20.0,
             )

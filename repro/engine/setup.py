@@ -32,6 +32,27 @@ class Setup:
     def device(self) -> torch.device:
         return self.accelerator.device
 
+    @property
+    def rank(self) -> int:
+        return self.accelerator.process_index
+
+    @property
+    def processes(self) -> int:
+        return self.accelerator.num_processes
+
+    @property
+    def main(self) -> bool:
+        """Whether this process writes files and talks to the user."""
+        return self.accelerator.is_main_process
+
+    def agree(self, value: Any) -> Any:
+        """The main process's value (numbers, strings, None), on every process; also a barrier."""
+        if self.processes == 1:
+            return value
+        box = [value]
+        torch.distributed.broadcast_object_list(box, src=0)
+        return box[0]
+
     @cached_property
     def hardware(self) -> dict[str, Any]:
         """Processor, accelerator and memory, as they are written into the record."""
@@ -42,7 +63,7 @@ class Setup:
             "threads": torch.get_num_threads(),
             "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
             "gpus": [torch.cuda.get_device_name(i) for i in range(gpus)],
-            "processes": self.accelerator.num_processes,
+            "processes": self.processes,
             "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         }
 

@@ -34,6 +34,7 @@ class Context:
     deadline: Deadline = field(default_factory=Deadline)
     deviations: list[Deviation] = field(default_factory=list)
     artifacts: list[str] = field(default_factory=list)
+    micro_batch: int | None = None
     checkpoint_every: float = 60.0
     progress_every: float = 0.0
 
@@ -77,3 +78,10 @@ class Stage:
     def smoke(cls, options: Any) -> Any:
         """The options shrunk so that the stage runs in a second or so and still goes through every part."""
         return options
+
+
+def tiny(options: Any) -> Any:
+    """The options of a training stage shrunk to one epoch of small batches."""
+    batch = options.batch.model_copy(update={"size": min(options.batch.size, 8), "bn_span": None})
+    schedule = options.schedule.model_copy(update={"warmup_epochs": 0})
+    return options.model_copy(update={"epochs": 1, "batch": batch, "schedule": schedule})

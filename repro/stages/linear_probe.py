@@ -5,18 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from repro.engine import optim
-from repro.engine.batches import Batches
 from repro.engine.features import accuracy, extract, frozen
+from repro.engine.fit import fit
 from repro.engine.keys import key
-from repro.engine.loop import Loop
-from repro.engine.stage import Context, Outcome, Stage
+from repro.engine.method import Method
+from repro.engine.stage import Context, Outcome, Stage, tiny
 from repro.networks.build import trained
 from repro.options import Batch, Optimizer, PositiveInt, Schedule, StageOptions, Views, ViewsSpec
-from repro.views.augment import Augment
 
 
 class LinearProbe(Stage):
@@ -34,38 +32,37 @@ class LinearProbe(Stage):
         views: ViewsSpec = Views()
 
     def run(self, ctx: Context) -> Outcome:
-        o = self.options
         data, test = ctx.data("train"), ctx.data("test")
-        encoder = trained(ctx, o.of, data).encoder
-        size = o.views.size or data.images.shape[-1]
-        augment = Augment(o.views, size, data.mean, data.std)
+        encoder = trained(ctx, self.options.of, data).encoder
         torch.manual_seed(key(ctx.seed, ctx.stage, "weights"))
-        classifier = nn.Linear(encoder.dim, data.classes).to(ctx.device)
-        optimizer = optim.build(o.optimizer, classifier.parameters())
-        batches = Batches(len(data.images), o.batch.size, o.epochs, o.batch.drop_last, ctx.seed)
-        images, labels = data.images.to(ctx.device), data.labels.to(ctx.device)
-        loop = Loop(ctx, batches.total, {"classifier": classifier, "optimizer": optimizer}, o.batch.size)
-        every = max(1, batches.total // 100)
+        probe = Probe(encoder, nn.Linear(encoder.dim, data.classes))
         with frozen(encoder):
-            for step in loop:
-                index = batches[step].to(ctx.device)
-                views = augment(images[index], key(ctx.seed, ctx.stage, "views", batches.epoch(step)), index)
-                with torch.no_grad(), ctx.setup.accelerator.autocast():
-                    features = encoder(views.flatten(0, 1)).float()
-                lr = o.optimizer.lr * optim.factor(o.schedule, step, batches.per_epoch, o.epochs)
-                optim.set_lr(optimizer, lr)
-                target = labels[index].repeat_interleave(views.shape[1])
-                loss = F.cross_entropy(classifier(features), target)
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()
-                optimizer.step()
-                if step % every == 0 or step == batches.total - 1:
-                    loop.log(loss=loss.detach(), lr=lr)
-            logits = classifier(extract(ctx, encoder, test, o.views))
-        metrics = accuracy(logits.cpu(), test.labels)
-        return Outcome(metrics, loop.curve, {"steps": batches.total, "samples_per_second": loop.throughput})
+            loop = fit(ctx, probe, data, self.options)
+            logits = probe.head(extract(ctx, encoder, test, self.options.views))
+        return Outcome(accuracy(logits.cpu(), test.labels), loop.curve, loop.facts)
 
     @classmethod
     def smoke(cls, options: Any) -> Any:
-        small = options.batch.model_copy(update={"size": min(options.batch.size, 8)})
-        return options.model_copy(update={"epochs": 1, "batch": small})
+        return tiny(options)
+
+
+class Probe(Method):
+    """Cross-entropy of a linear head; the encoder below it stays frozen and in eval mode."""
+
+    def __init__(self, encoder: nn.Module, classifier: nn.Linear):
+        super().__init__(None, encoder, classifier)
+
+    def train(self, mode: bool = True) -> Probe:
+        super().train(mode)
+        self.encoder.eval()
+        return self
+
+    def embed(self, views: Tensor) -> dict[str, Tensor]:
+        """views (n, V, C, H, W) -> features (n, V, dim), without gradient."""
+        with torch.no_grad():
+            return {"features": self.encoder(views.flatten(0, 1)).unflatten(0, views.shape[:2])}
+
+    def loss(self, features: Tensor, label: Tensor) -> Tensor:
+        """features (N, V, dim), label (N,) of the whole batch -> nats per view."""
+        target = label.repeat_interleave(features.shape[1])
+        return F.cross_entropy(self.head(features.flatten(0, 1)), target)

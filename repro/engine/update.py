@@ -1,0 +1,116 @@
+"""One step of training, the same for any division of the batch.
+
+Every process embeds its own samples; the embeddings are gathered; every process computes the loss of the
+whole batch and its gradient with respect to all embeddings, and sends its own part of that gradient back
+through its own samples. When they do not fit at once they go through in chunks, twice: first without, then
+with gradient (gradient caching, Gao et al. 2021, arXiv 2101.06983, section 3.2). The gradients of the
+parameters are summed over the processes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from repro.engine.keys import key
+from repro.engine.method import Method, call
+from repro.engine.plan import BatchPlan, Chunk
+from repro.engine.setup import Setup
+from repro.networks.batchnorm import Span
+
+Embedded = dict[str, Tensor]
+
+
+@dataclass
+class Updater:
+    """Makes the steps of one training run: `step(...)` embeds, computes the loss, and updates the weights."""
+
+    setup: Setup
+    plan: BatchPlan
+    method: Method
+    optimizer: torch.optim.Optimizer
+    span: Span
+    seed: int
+
+    def step(
+        self, step: int, views: Tensor, label: Tensor, index: Tensor, mine: list[Chunk]
+    ) -> tuple[Tensor, Embedded]:
+        """One update. views (n, V, C, H, W) are this process's, label (N,) and index (N,) the whole batch's.
+
+        Returns the loss and the embeddings of the whole batch, detached. Losses are computed in float32 at
+        least, whatever the precision of the network.
+        """
+        self.method.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        facts = {"label": label, "index": index}
+        parts = [self._embed(step, c, mine[0].start, views, facts, grad=not self.plan.cached) for c in mine]
+        whole = self._gathered(parts, len(index))
+        torch.manual_seed(key(self.seed, "loss", step))
+        loss = call(self.method.loss, facts | whole)
+        (loss / self.setup.processes).backward()
+        for chunk, part in zip(mine, parts, strict=True):
+            again = self._embed(step, chunk, mine[0].start, views, facts) if self.plan.cached else part
+            self._send_back(again, whole, chunk)
+        self._sum_gradients()
+        self.optimizer.step()
+        self.span.update_running_statistics(self.setup.processes)
+        return loss.detach(), {name: x.detach() for name, x in whole.items()}
+
+    def _embed(
+        self, step: int, chunk: Chunk, offset: int, views: Tensor, facts: Embedded, grad: bool = True
+    ) -> Embedded:
+        """Embeddings of one chunk. The seed makes dropout the same in both passes of gradient caching."""
+        span, rows = self.span, slice(chunk.start, chunk.stop)
+        span.groups, span.first, span.collect = chunk.groups, chunk.start, grad
+        span.size, span.total, span.synchronised = self.plan.span, len(facts["index"]), self.plan.synchronised
+        torch.manual_seed(key(self.seed, "embed", step, chunk.start))
+        own = {"views": views[chunk.start - offset : chunk.stop - offset]}
+        with torch.set_grad_enabled(grad), self.setup.accelerator.autocast():
+            embedded = call(self.method.embed, own | {name: x[rows] for name, x in facts.items()})
+        return {name: x.to(torch.promote_types(x.dtype, torch.float32)) for name, x in embedded.items()}
+
+    def _gathered(self, parts: list[Embedded], samples: int) -> Embedded:
+        """The embeddings of the whole batch, in the order of its samples, as leaves that collect a gradient."""
+        shares = self.plan.shares(samples)
+        whole = {}
+        for name in parts[0]:
+            own = torch.cat([p[name].detach() for p in parts])
+            whole[name] = gathered(own, shares).requires_grad_(own.is_floating_point())
+        return whole
+
+    def _send_back(self, part: Embedded, whole: Embedded, chunk: Chunk) -> None:
+        """Carries the gradient of the loss from this chunk's embeddings into the parameters."""
+        pairs = [(x, whole[name].grad) for name, x in part.items() if x.requires_grad]
+        pairs = [(x, g) for x, g in pairs if g is not None]
+        if not pairs:
+            return  # frozen features, or nothing of this method's loss depends on them
+        scaled = [self.setup.processes * g[chunk.start : chunk.stop] for _, g in pairs if g is not None]
+        torch.autograd.backward([x for x, _ in pairs], scaled)
+
+    def _sum_gradients(self) -> None:
+        if self.setup.processes == 1:
+            return
+        gradients = [p.grad for p in self.method.parameters() if p.grad is not None]
+        flat = torch.cat([g.flatten() for g in gradients])
+        dist.all_reduce(flat)
+        for gradient, summed in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+            gradient.copy_(summed.view_as(gradient))
+
+
+def gathered(own: Tensor, shares: list[int]) -> Tensor:
+    """own (n, …) of this process -> (N, …) of all, in order of rank; the shares may differ."""
+    if len(shares) == 1:
+        return own
+    padded = own.new_zeros(max(shares), *own.shape[1:])
+    padded[: len(own)] = own
+    boxes = [torch.empty_like(padded) for _ in shares]
+    dist.all_gather(boxes, padded)
+    return torch.cat([box[:n] for box, n in zip(boxes, shares, strict=True)])
+
+
+def trainable(module: nn.Module) -> list[Any]:
+    return [p for p in module.parameters() if p.requires_grad]

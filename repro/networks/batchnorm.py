@@ -1,0 +1,138 @@
+"""BatchNorm whose statistics are taken over the span that the recipe states, whatever the division of the batch.
+
+A batch is divided into groups of `span` samples, each normalised by its own statistics. Inside a chunk that
+is ghost BatchNorm (Hoffer et al. 2017, arXiv 1705.08741); a group that lies on several processes has its
+sums added over them, with gradient, on CPU and GPU alike. Running statistics are updated once per step, with
+the mean of the groups' statistics, also when gradient caching goes through a chunk twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+@dataclass
+class Span:
+    """What the BatchNorm layers of a network know of the chunk that passes through them.
+
+    `groups` are the sizes of the groups in it, in samples; for synchronised groups `first` and `total` place
+    the chunk's first sample in the batch and count its samples. `collect` says that the running statistics
+    are to learn from this pass.
+    """
+
+    groups: tuple[int, ...] = ()
+    first: int = 0
+    total: int = 0
+    size: int = 0
+    synchronised: bool = False
+    collect: bool = True
+    layers: list[SpanBatchNorm] = field(default_factory=list)
+
+    def update_running_statistics(self, processes: int = 1) -> None:
+        """Moves the running statistics towards the mean of what was collected in this step."""
+        for layer in self.layers:
+            layer.update_running_statistics(processes if not self.synchronised else 1)
+
+
+class SumOverProcesses(torch.autograd.Function):
+    """Adds a tensor over all processes; the gradient of a sum is the sum of the processes' gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        total = x.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        total = gradient.clone()
+        dist.all_reduce(total)
+        return total
+
+
+class SpanBatchNorm(_BatchNorm):
+    """Takes the place of BatchNorm1d, 2d or 3d, with the same parameters, buffers and names."""
+
+    span: Span
+    _collected: list[tuple[Tensor, Tensor, int]]
+
+    def _check_input_dim(self, x: Tensor) -> None:
+        """Any number of dimensions."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (rows, C, …); the rows of a sample follow one another. In eval mode as torch's BatchNorm."""
+        if not self.training or not self.span.groups:
+            return super().forward(x)
+        each = len(x) // sum(self.span.groups)
+        if self.span.synchronised:
+            return self._synchronised(x, each)
+        parts = x.split([g * each for g in self.span.groups])
+        return torch.cat([self._ghost(p) for p in parts]) if len(parts) > 1 else self._ghost(x)
+
+    def _ghost(self, x: Tensor) -> Tensor:
+        mean, var = self._blank(), self._blank()  # with momentum 1 these become the group's statistics
+        y = F.batch_norm(x, mean, var, self.weight, self.bias, training=True, momentum=1.0, eps=self.eps)
+        self._collect(mean, var, 1)
+        return y
+
+    def _synchronised(self, x: Tensor, each: int) -> Tensor:
+        """Groups of any size at any place: their sums over all processes, then the normalisation by row."""
+        span, wide = self.span, x.to(torch.promote_types(x.dtype, torch.float32))
+        rows = torch.arange(len(x), device=x.device) // each + span.first
+        group = rows // span.size
+        places = list(range(2, x.dim()))
+        sizes = torch.full((-(-span.total // span.size),), span.size, device=x.device)
+        sizes[-1] = span.total - span.size * (len(sizes) - 1)
+        count = (sizes * each * x[0, 0].numel())[:, None].to(wide.dtype)
+
+        def summed(values: Tensor) -> Tensor:  # (rows, C, …) -> (groups, C)
+            by_row = values.sum(places) if places else values
+            return SumOverProcesses.apply(by_row.new_zeros(len(sizes), x.shape[1]).index_add(0, group, by_row))
+
+        def spread(values: Tensor) -> Tensor:  # (groups, C) -> (rows, C, 1, …)
+            return values[group].reshape(len(x), -1, *[1] * len(places))
+
+        mean = summed(wide) / count
+        centred = wide - spread(mean)
+        var = summed(centred.square()) / count
+        scale, shift = (p.reshape(1, -1, *[1] * len(places)) for p in (self.weight, self.bias))
+        y = centred * spread((var + self.eps).rsqrt()) * scale + shift
+        unbiased = var * count / (count - 1)
+        self._collect(mean.detach().sum(0), unbiased.detach().sum(0), len(sizes))
+        return y.to(x.dtype)
+
+    def _collect(self, mean: Tensor, var: Tensor, groups: int) -> None:
+        if self.span.collect:
+            self._collected.append((mean, var, groups))
+
+    def update_running_statistics(self, processes: int) -> None:
+        if not self._collected:
+            return
+        mean, var = (sum(c[i] for c in self._collected) for i in (0, 1))
+        groups = torch.tensor([float(sum(c[2] for c in self._collected))], device=mean.device)
+        packed = torch.cat([mean, var, groups.to(mean.dtype)])
+        if processes > 1:
+            dist.all_reduce(packed)
+        mean, var = (packed[:-1] / packed[-1]).chunk(2)
+        self.running_mean.lerp_(mean, self.momentum)
+        self.running_var.lerp_(var, self.momentum)
+        self.num_batches_tracked += 1
+        self._collected.clear()
+
+    def _blank(self) -> Tensor:
+        return torch.zeros_like(self.running_mean)
+
+
+def convert(network: nn.Module) -> Span:
+    """Turns every BatchNorm of the network, in place, into one that follows the returned span."""
+    span = Span(layers=[m for m in network.modules() if isinstance(m, _BatchNorm)])  # type: ignore[misc]
+    for layer in span.layers:
+        layer.__class__ = SpanBatchNorm  # keeps parameters, buffers, mode and device as they are
+        layer.span, layer._collected = span, []
+    return span

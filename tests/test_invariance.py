@@ -1,0 +1,229 @@
+"""The central promise: the division of a batch and restarts do not show in the numbers.
+
+A small ResNet with BatchNorm is trained for 30 steps in float64 with four kinds of losses. One process, two
+processes, four chunks, both together, and a run that is killed at step 17 and resumed with another division
+must give the same losses and weights. Run with `-s` to see the largest differences.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.multiprocessing as mp
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock
+
+from repro.engine import checkpoint, optim
+from repro.engine.keys import generator, key
+from repro.engine.method import Method, unit
+from repro.engine.plan import BatchPlan
+from repro.engine.setup import Setup
+from repro.engine.update import Updater, trainable
+from repro.methods.simclr import SimCLR, nt_xent
+from repro.methods.supcon import SupCon
+from repro.networks.batchnorm import convert
+from repro.options import Optimizer
+
+BATCH, STEPS, SAMPLES = 16, 30, 80
+
+
+class Bootstrap(Method):
+    """A BYOL-like loss: a predictor after the head, a stopped gradient, a momentum encoder."""
+
+    def __init__(self, options: Any, encoder: nn.Module, head: nn.Module):
+        super().__init__(options, encoder, head)
+        self.predictor = nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 8))
+        self.target = nn.Linear(8, 8).requires_grad_(False)
+
+    def embed(self, views: Tensor) -> dict[str, Tensor]:
+        z = self.project(views)
+        p = self.predictor(z.flatten(0, 1)).unflatten(0, z.shape[:2])
+        return {"p": unit(p), "t": unit(self.target(z)).detach()}
+
+    def loss(self, p: Tensor, t: Tensor) -> Tensor:
+        return 2 - (p[:, 0] * t[:, 1] + p[:, 1] * t[:, 0]).sum(-1).mean()
+
+    def after_step(self, step: int, total: int) -> None:
+        self.target.weight.lerp_(self.predictor[0].weight.detach(), 0.01)
+
+
+class Decorrelation(Method):
+    """A Barlow-like loss with BatchNorm inside the loss and a parameter that only the loss uses."""
+
+    def __init__(self, options: Any, encoder: nn.Module, head: nn.Module):
+        super().__init__(options, encoder, head)
+        self.weight = nn.Parameter(torch.ones(()))
+
+    def embed(self, views: Tensor) -> dict[str, Tensor]:
+        return {"z": self.project(views)}
+
+    def loss(self, z: Tensor) -> Tensor:
+        a, b = ((x - x.mean(0)) / x.std(0, unbiased=False) for x in z.unbind(1))
+        c = a.T @ b / len(z)
+        diagonal = torch.eye(len(c), dtype=torch.bool)
+        return (1 - c[diagonal]).square().sum() + self.weight.square() * c[~diagonal].square().sum()
+
+
+class Contrast(SimCLR):
+    def loss(self, z: Tensor) -> Tensor:  # dropout inside the loss must be the same everywhere
+        return nt_xent(unit(nn.functional.dropout(z, 0.1)), 0.5)
+
+
+METHODS = {
+    "supcon": lambda e, h: SupCon(SupCon.Options(name="supcon"), e, h),
+    "simclr": lambda e, h: Contrast(SimCLR.Options(name="simclr"), e, h),
+    "byol-like": lambda e, h: Bootstrap(None, e, h),
+    "barlow-like": lambda e, h: Decorrelation(None, e, h),
+}
+
+
+def network() -> tuple[nn.Module, nn.Module]:
+    """A ResNet of two blocks (torchvision's), and a head with BatchNorm."""
+    shrink = nn.Sequential(nn.Conv2d(8, 16, 1, stride=2, bias=False), nn.BatchNorm2d(16))
+    encoder = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1, bias=False),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        BasicBlock(8, 8),
+        BasicBlock(8, 16, stride=2, downsample=shrink),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+    )
+    return encoder, nn.Sequential(nn.Linear(16, 8), nn.BatchNorm1d(8))
+
+
+def train(
+    setup: Setup, name: str, span: int, micro: int | None, first: int, last: int, path: Path | None = None
+) -> tuple[list[float], Tensor]:
+    """Steps [first, last) from the checkpoint at `path` (if `first`), which is written at the end."""
+    torch.manual_seed(1)
+    method = METHODS[name](*network()).double()
+    bn = convert(method)
+    optimizer = optim.build(Optimizer(lr=0.05, momentum=0.9), trainable(method))
+    parts = {"method": method, "optimizer": optimizer}
+    if first and path:
+        tensors, facts = checkpoint.load(path)
+        checkpoint.unpack(parts, tensors, facts)
+    plan = BatchPlan(BATCH, span, setup.processes, micro)
+    updater = Updater(setup, plan, method, optimizer, bn, seed=5)
+    data = torch.randn(SAMPLES, 2, 3, 8, 8, dtype=torch.float64, generator=generator(2))
+    labels = torch.arange(SAMPLES) % 3
+    losses = []
+    for step in range(first, last):
+        size = BATCH - 2 * (step % 5 == 4)  # some batches are smaller, as the last of an epoch
+        index = torch.randperm(SAMPLES, generator=generator(key("order", step)))[:size]
+        mine = plan.chunks(size, setup.rank)
+        views = data[index[mine[0].start : mine[-1].stop]]
+        losses.append(updater.step(step, views, labels[index], index, mine)[0].item())
+        method.after_step(step, STEPS)
+    if path and setup.main:
+        tensors, facts = checkpoint.packed(parts)
+        checkpoint.save(path, tensors, facts)
+    return losses, torch.cat([v.double().flatten() for v in method.state_dict().values()])
+
+
+def work(rank: int, port: int, jobs: list[tuple], folder: str) -> None:
+    os.environ |= {
+        "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
+    }  # fmt: skip
+    torch.set_num_threads(1)
+    setup = Setup(Accelerator(cpu=True), "fp32")
+    assert setup.processes == 2
+    results = [train(setup, *job) for job in jobs]
+    torch.save(results, f"{folder}/rank{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
+def two_processes(jobs: list[tuple], folder: Path) -> list[tuple[list[float], Tensor]]:
+    """Runs the jobs on two processes; both must have come to the same results."""
+    import socket
+
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    mp.spawn(work, (port, jobs, str(folder)), nprocs=2)
+    first, second = (torch.load(folder / f"rank{r}.pt", weights_only=True) for r in (0, 1))
+    for (losses, weights), (losses2, weights2) in zip(first, second, strict=True):
+        assert losses == losses2 and torch.equal(weights, weights2)
+    return first
+
+
+@cache
+def alone() -> Setup:
+    return Setup(Accelerator(cpu=True), "fp32")
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple, tuple[list[float], Tensor]]]:
+    """(method, span, plan) -> losses and final weights."""
+    folder = tmp_path_factory.mktemp("invariance")
+    found: dict[tuple, tuple[list[float], Tensor]] = {}
+    pairs: dict[tuple, tuple] = {}
+    for name in METHODS:
+        for span in (4, BATCH):
+            found[name, span, "1 process"] = train(alone(), name, span, None, 0, STEPS)
+            pairs[name, span, "2 processes"] = (name, span, None, 0, STEPS)
+        found[name, 4, "4 chunks"] = train(alone(), name, 4, 4, 0, STEPS)
+        pairs[name, 4, "2 processes × 2 chunks"] = (name, 4, 4, 0, STEPS)
+        path = folder / f"{name}.safetensors"
+        begun = train(alone(), name, 4, 8, 0, 17, path)
+        pairs[name, 4, "killed at 17, resumed on 2 processes"] = (name, 4, None, 17, STEPS, path)
+        found[name, 4, "first 17"] = begun
+    for label, result in zip(pairs, two_processes(list(pairs.values()), folder), strict=True):
+        begun_losses = found[label[0], 4, "first 17"][0] if "killed" in label[2] else []
+        found[label] = (begun_losses + result[0], result[1])
+    yield found
+
+
+@pytest.mark.parametrize(
+    ("span", "plan"),
+    [
+        (4, "2 processes"),
+        (BATCH, "2 processes"),
+        (4, "4 chunks"),
+        (4, "2 processes × 2 chunks"),
+        (4, "killed at 17, resumed on 2 processes"),
+    ],
+)
+@pytest.mark.parametrize("name", METHODS)
+def test_the_division_does_not_show(results: dict, name: str, span: int, plan: str) -> None:
+    losses, weights = results[name, span, "1 process"]
+    other_losses, other_weights = results[name, span, plan]
+    in_loss = max(abs(a - b) for a, b in zip(losses, other_losses, strict=True))
+    in_weight = (weights - other_weights).abs().max().item()
+    print(f"\n{name}, BatchNorm over {span}, {plan}: loss {in_loss:.1e}, weights {in_weight:.1e}")
+    assert in_loss < 1e-9 and in_weight < 1e-9
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_span_does_show(results: dict, name: str) -> None:
+    """The check above could not fail if BatchNorm ignored its span."""
+    assert abs(results[name, 4, "1 process"][0][-1] - results[name, BATCH, "1 process"][0][-1]) > 1e-4
+
+
+def test_one_process_is_plain_torch() -> None:
+    """The engine's step against the loop that anyone would write with torch's own BatchNorm."""
+    losses, weights = train(alone(), "supcon", BATCH, None, 0, STEPS)
+    torch.manual_seed(1)
+    method = METHODS["supcon"](*network()).double().train()
+    optimizer = torch.optim.SGD(method.parameters(), lr=0.05, momentum=0.9)
+    data = torch.randn(SAMPLES, 2, 3, 8, 8, dtype=torch.float64, generator=generator(2))
+    labels = torch.arange(SAMPLES) % 3
+    for step in range(STEPS):
+        size = BATCH - 2 * (step % 5 == 4)
+        index = torch.randperm(SAMPLES, generator=generator(key("order", step)))[:size]
+        loss = method.loss(**method.embed(data[index]), label=labels[index])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        assert loss.item() == pytest.approx(losses[step], abs=1e-10)
+    state = torch.cat([v.double().flatten() for v in method.state_dict().values()])
+    assert (state - weights).abs().max() < 1e-9
