@@ -34,7 +34,7 @@ lint: install  ## check style and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(REPRO) check
 
 table: install  ## write the generated results page
-	@$(REPRO) table --format md > results/README.md.new && mv results/README.md.new results/README.md
+	@$(REPRO) table --write
 
 reproduce-cpu: install  ## run every CPU recipe that this machine can run, then the table
 	@$(REPRO) run --all --tier cpu

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -150,11 +151,27 @@ def _policy(value: Any) -> Any:
     return expand(value)
 
 
+def _rising(pair: tuple[float, float]) -> tuple[float, float]:
+    if pair[0] > pair[1]:
+        raise ValueError("the first value must not be above the second")
+    return pair
+
+
+def _odd(size: int) -> int:
+    if size % 2 == 0:
+        raise ValueError("the kernel size must be odd")
+    return size
+
+
+Share = Annotated[tuple[Probability, Probability], AfterValidator(_rising)]
+Range = Annotated[tuple[PositiveFloat, PositiveFloat], AfterValidator(_rising)]
+
+
 class Crop(Options):
     """Random resized crop: the area's share of the image and its aspect ratio (log-uniform)."""
 
-    scale: tuple[Probability, Probability] = (0.08, 1.0)
-    ratio: tuple[PositiveFloat, PositiveFloat] = (3 / 4, 4 / 3)
+    scale: Share = (0.08, 1.0)
+    ratio: Range = (3 / 4, 4 / 3)
 
 
 class Jitter(Options):
@@ -171,8 +188,8 @@ class Blur(Options):
     """Gaussian blur with probability `p`, `sigma` in pixels drawn uniformly, odd kernel size in pixels."""
 
     p: Probability = 0.5
-    sigma: tuple[PositiveFloat, PositiveFloat] = (0.1, 2.0)
-    kernel: PositiveInt = 3
+    sigma: Range = (0.1, 2.0)
+    kernel: Annotated[PositiveInt, AfterValidator(_odd)] = 3
 
 
 class Solarise(Options):
@@ -187,6 +204,12 @@ class Normalise(Options):
 
     mean: tuple[float, ...]
     std: tuple[PositiveFloat, ...]
+
+    @model_validator(mode="after")
+    def _one_value_per_channel(self) -> Normalise:
+        if len(self.mean) != len(self.std):
+            raise ValueError("`mean` and `std` need one value for each channel")
+        return self
 
 
 class Views(Options):
@@ -203,6 +226,12 @@ class Views(Options):
     blur: Blur | None = None
     solarise: Solarise | None = None
     normalise: Normalise | None = None
+
+    @model_validator(mode="after")
+    def _one_kind_of_crop(self) -> Views:
+        if self.crop and self.pad_crop:
+            raise ValueError("`crop` and `pad_crop` exclude each other; switch one off with `null`")
+        return self
 
 
 ViewsSpec = Annotated[Views, BeforeValidator(_policy)]

@@ -24,14 +24,18 @@ Examples:
     show_default=True,
 )
 @click.option("--tier", type=click.Choice(["cpu", "gpu", "cluster"]), help="Only recipes of this tier.")
+@click.option("--write", is_flag=True, help="Write the page results/README.md instead.")
 @as_json
-def command(format_: str, tier: str | None, as_json: bool) -> None:
+def command(format_: str, tier: str | None, write: bool, as_json: bool) -> None:
     """The table of results: reported against measured, with verdicts."""
     from repro import paths
-    from repro.recipes.load import ids, load, recipe_hash
-    from repro.results.store import Store
-    from repro.results.table import render, rows
+    from repro.files import write_text
+    from repro.results.page import all_rows, page
+    from repro.results.table import render
 
-    recipes = [r for r in map(load, ids()) if tier in (None, r.tier)]
-    found = rows([(r, recipe_hash(r)) for r in recipes], Store(paths.results_dir()))
-    click.echo(render(found, "json" if as_json else format_))
+    if write:
+        path = paths.results_dir() / "README.md"
+        write_text(path, page())
+        click.echo(f"Wrote {path}")
+        return
+    click.echo(render(all_rows(tier), "json" if as_json else format_))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +21,7 @@ from repro.engine.keys import key
 from repro.engine.setup import Setup, code_version, packages
 from repro.engine.stage import Context, Outcome
 from repro.errors import UserError
+from repro.files import read_json, write_json
 from repro.options import StageOptions
 from repro.recipes.load import recipe_hash
 from repro.recipes.schema import Deviation, Recipe
@@ -108,7 +107,7 @@ class Run:
         if not self.setup.main:
             return self.setup.agree(None)
         path = self.folder / "sessions.json"
-        sessions = json.loads(path.read_text()) if path.exists() else []
+        sessions = read_json(path) if path.exists() else []
         sessions.append(
             {
                 "started": _now(),
@@ -150,7 +149,7 @@ class Run:
             started=sessions[0]["started"],
             finished=_now(),
             seconds=sum(o.facts["seconds"] for o in outcomes.values()),
-            artifacts=artifacts,
+            artifacts=[_relative(a) for a in artifacts],
         )
 
 
@@ -206,28 +205,11 @@ def shrunk(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"stages": stages})
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Writes the file whole or not at all. Raises UserError when the disk refuses."""
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump(value, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UserError(
-            f"{path}: could not be written: {error.strerror}; earlier files are unharmed."
-        ) from None
-
-
-def read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        raise UserError(f"{path} is damaged; delete it to run this stage again.") from None
-
-
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _relative(path: str) -> str:
+    """The path below the project where it is one: a record says nothing about other folders."""
+    full = Path(path)
+    return str(full.relative_to(paths.project())) if full.is_relative_to(paths.project()) else full.name

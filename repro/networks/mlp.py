@@ -1,0 +1,39 @@
+"""The multi-layer perceptron as a backbone."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import prod
+from typing import Annotated, Any, Literal
+
+from torch import Tensor, nn
+
+from repro.options import Field, NetworkOptions, PositiveInt
+
+_ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU}
+
+
+class MLP(nn.Module):
+    """images (n, C, H, W) -> features (n, dim), dim the last of the `hidden` widths.
+
+    Each layer is linear, then BatchNorm if `norm`, then the activation; also the last, as in the other
+    backbones, so that what is learnt on top is the head's.
+    """
+
+    class Options(NetworkOptions):
+        hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+        activation: Literal["relu", "tanh", "gelu"] = "relu"
+        norm: bool = False
+
+    def __init__(self, options: Any, shape: tuple[int, int, int]):
+        super().__init__()
+        layers: list[nn.Module] = [nn.Flatten()]
+        for fan_in, fan_out in pairwise((prod(shape), *options.hidden)):
+            layers.append(nn.Linear(fan_in, fan_out, bias=not options.norm))
+            layers += [nn.BatchNorm1d(fan_out)] if options.norm else []
+            layers.append(_ACTIVATIONS[options.activation]())
+        self.net = nn.Sequential(*layers)
+        self.dim = options.hidden[-1]
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.net(images)
