@@ -1,0 +1,63 @@
+"""Tables and sentences in the formats that results are shown in."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from tabulate import tabulate
+
+FORMATS = {"text": "simple", "md": "github", "latex": "latex_booktabs", "html": "html"}
+_UNITS = ((24 * 60, "days"), (60, "h"))
+_LATEX = {"≥": r"$\ge$", "≤": r"$\le$", "±": r"$\pm$", "−": "$-$"}
+
+
+def tabular(
+    header: Sequence[str], body: Sequence[Sequence[str]], format: str, widths: Sequence[int | None] = ()
+) -> str:
+    """A table of text cells; in plain text, columns are wrapped at `widths`."""
+    if format == "md":
+        body = [[cell.replace("|", r"\|") for cell in row] for row in body]
+    wrapped = list(widths) if widths and format == "text" else None
+    table = tabulate(
+        body, headers=header, tablefmt=FORMATS[format], disable_numparse=True, maxcolwidths=wrapped
+    )
+    return _typeset(table) if format == "latex" else table
+
+
+def paragraph(sentence: str, format: str) -> str:
+    """A sentence that stands between tables."""
+    if format == "html":
+        return f"<p>{escape(sentence)}</p>"
+    return _typeset(sentence.replace("%", r"\%").replace("_", r"\_")) if format == "latex" else sentence
+
+
+def csv_text(header: Sequence[str], body: Sequence[Sequence[Any]]) -> str:
+    """Comma-separated values, numbers in full precision, None as an empty field."""
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n").writerows([header, *body])
+    return file.getvalue().rstrip("\n")
+
+
+def number(value: float, resolution: float | None = None) -> str:
+    """`value` with two decimal places more than `resolution`, a margin or a standard deviation, needs."""
+    if not resolution:
+        return f"{value:.6g}"
+    return f"{value:.{max(0, 2 - math.ceil(math.log10(resolution)))}f}"
+
+
+def duration(minutes: float) -> str:
+    """A rough time for people: seconds, minutes, hours or days."""
+    if minutes < 1:
+        return f"{60 * minutes:.0f} s"
+    size, unit = next(((size, unit) for size, unit in _UNITS if minutes >= 2 * size), (1, "min"))
+    return f"{minutes / size:.0f} {unit}"
+
+
+def _typeset(text: str) -> str:
+    """The signs that LaTeX lacks as characters, and that tabulate leaves as they are."""
+    return "".join(_LATEX.get(character, character) for character in text)
