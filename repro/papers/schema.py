@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat, field_validator, model_validator
+from pydantic import AfterValidator, Field, PositiveFloat, field_validator, model_validator
 
 from repro.recipes.schema import Evidence, Part
 
@@ -13,9 +13,32 @@ Kind = Literal["method", "analysis", "theory", "survey", "system", "dataset"]
 PaperTier = Literal["cpu", "gpu", "cluster", "none", "closed"]
 Access = Literal["synthetic", "bundled", "hub", "manual", "closed"]
 Text = Annotated[str, Field(min_length=1)]
-Word = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
-Slug = Annotated[str, Field(pattern=r"^[a-z]+(19|20)\d\d[a-z]?(-[a-z0-9]+)+$")]
-Repository = Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+
+
+def _like(pattern: str, needed: str) -> AfterValidator:
+    """Lets only texts of this pattern through, and says what is needed of others."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"`{text}` is not {needed}")
+        return text
+
+    return AfterValidator(check)
+
+
+Word = Annotated[
+    str, _like(r"[a-z0-9]+(-[a-z0-9]+)*", "made of lower-case letters, digits and single hyphens")
+]
+Repository = Annotated[str, _like(r"[\w.-]+/[\w.-]+", "a GitHub repository as `owner/name`")]
+# yymm.nnnn from April 2007, yymm.nnnnn from 2015, before that archive/yymmnnn
+Arxiv = Annotated[
+    str,
+    _like(
+        r"(1[5-9]|[2-9]\d)(0[1-9]|1[0-2])\.\d{5}|(0[7-9]|1[0-4])(0[1-9]|1[0-2])\.\d{4}"
+        r"|[a-z-]+(\.[A-Z]{2})?/\d\d(0[1-9]|1[0-2])\d{3}",
+        "an arXiv identifier",
+    ),
+]
 
 
 class Reported(Part):
@@ -41,9 +64,11 @@ class Reported(Part):
     derivation: Text | None = None
 
     @model_validator(mode="after")
-    def _derivation_given(self) -> Reported:
+    def _evidence_given(self) -> Reported:
         if self.evidence == "derived" and not self.derivation:
             raise ValueError("evidence `derived` needs `derivation:`, the formula and its values")
+        if self.evidence == "web" and not self.ref:
+            raise ValueError("evidence `web` needs `ref:`, the public file or page")
         return self
 
 
@@ -93,41 +118,32 @@ class Paper(Part):
     nobody can get the data or simulators. `recipes` are the ids planned for it, whether or not they exist yet.
     """
 
-    slug: Slug
+    slug: Word
     title: Text
-    authors: Annotated[tuple[Text, ...], Field(min_length=1)]
+    authors: tuple[Text, ...] = ()
     year: Annotated[int, Field(ge=1900, le=2100)]
     venue: Text = "arXiv"
-    arxiv: str | None = None
+    arxiv: Arxiv | None = None
     note: Text | None = None
     lists: tuple[Word, ...] = ()
     kind: Kind
-    modality: Word
+    modality: Word = "other"
     family: Word
     method: Text | None = None
     idea: Text
     tier: PaperTier
-    tier_why: Text
+    tier_why: Text | None = None
     reported: tuple[Reported, ...] = ()
     protocol: Protocol | None = None
     code: Repository | None = None
-    data: Data
+    data: Data | None = None
     recipes: tuple[Word, ...] = ()
     cpu_target: CpuTarget | None = None
 
-    @field_validator("arxiv")
-    @classmethod
-    def _is_arxiv_id(cls, arxiv: str | None) -> str | None:
-        new = arxiv and re.fullmatch(r"(\d\d)(0[1-9]|1[0-2])\.(\d{4,5})", arxiv)
-        old = arxiv and re.fullmatch(r"[a-z-]+(\.[A-Z]{2})?/\d\d(0[1-9]|1[0-2])\d{3}", arxiv)
-        digits = 4 if new and new[1] < "15" else 5  # since January 2015
-        if arxiv and not old and not (new and len(new[3]) == digits):
-            raise ValueError('not an arXiv identifier; write it in quotes, for example "2004.11362"')
-        return arxiv
-
     @model_validator(mode="after")
     def _hangs_together(self) -> Paper:
-        if str(self.year) not in self.slug:
+        year = re.search(r"(19|20)\d\d", self.slug)
+        if year and year.group() != str(self.year):
             raise ValueError(f"the year in the slug `{self.slug}` is not `year: {self.year}`")
         if repeated := {r for r in self.recipes if self.recipes.count(r) > 1}:
             raise ValueError(f"`recipes` names {', '.join(sorted(repeated))} twice")
