@@ -79,7 +79,7 @@ def command(
 Examples:
   repro papers show khosla2020-supcon
   repro papers show khosla2020-supcon --bibtex >> references.bib
-  repro papers show khosla2020-supcon --json | jq .protocol
+  repro papers show khosla2020-supcon --json | jq .protocol.settings
 """
 )
 @click.argument("slug", type=Slug())
@@ -138,7 +138,9 @@ def _survey() -> list[Standing]:
 
 def _has(standing: Standing, words: str) -> bool:
     paper = standing.paper
-    text = " ".join([paper.slug, paper.title, *paper.authors, paper.venue or "", paper.method or "", paper.idea])
+    text = " ".join(
+        [paper.slug, paper.title, *paper.authors, paper.venue or "", paper.method or "", paper.idea]
+    )
     return all(word in text.lower() for word in words.lower().split())
 
 

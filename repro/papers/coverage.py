@@ -1,0 +1,72 @@
+"""How much of the reading list is reproduced. The figures are computed, never typed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from repro.papers.standing import STATUSES, Standing, survey
+from repro.results.formats import paragraph, tabular
+from repro.results.table import Row
+
+LEGEND = (
+    "Reproduced: a claim of the paper was met by runs without disqualifying deviations, and its number is not "
+    "merely remembered. Measured: recipes were run, with another outcome. Runnable: there is a recipe. Planned: "
+    "there is none yet. Out of reach: the paper has no numbers, its data are closed or it takes a cluster."
+)
+
+
+def tally(standings: Iterable[Standing], by: Literal["tier", "family"]) -> dict[str, dict[str, int]]:
+    """The number of papers in each tier or family by status, the largest group first."""
+    counts: dict[str, Counter[str]] = {}
+    for standing in standings:
+        counts.setdefault(getattr(standing.paper, by), Counter())[standing.status] += 1
+    largest_first = sorted(counts.items(), key=lambda item: (-item[1].total(), item[0]))
+    return {group: _in_order(count) for group, count in largest_first}
+
+
+def figures(standings: Sequence[Standing]) -> dict[str, Any]:
+    """All figures: `papers`, one for each status, the reasons for `out of reach`, by tier and by family."""
+    return {
+        "papers": len(standings),
+        **_in_order(Counter(s.status for s in standings)),
+        "reasons": dict(Counter(s.reason for s in standings if s.reason).most_common()),
+        "numbers": dict(Counter(r.evidence for s in standings for r in s.paper.reported).most_common()),
+        "tiers": tally(standings, "tier"),
+        "families": tally(standings, "family"),
+    }
+
+
+def report(standings: Sequence[Standing], format: str = "text") -> str:
+    """The figures for people, as `text` or `md`."""
+    facts = figures(standings)
+    reasons = ", ".join(f"{count} {reason}" for reason, count in facts["reasons"].items())
+    numbers = ", ".join(f"{count} {evidence}" for evidence, count in facts["numbers"].items())
+    kinds = ", ".join(f"{facts[status]} {status}" for status in STATUSES)
+    sentences = [
+        f"{facts['papers']} papers: {kinds}{f' ({reasons})' if reasons else ''}.",
+        f"They report {sum(facts['numbers'].values())} numbers that are on file, by evidence: {numbers}.",
+    ]
+    tables = [
+        _table(facts["tiers"], "tier", facts, format),
+        _table(facts["families"], "family", facts, format),
+    ]
+    return "\n\n".join([*(paragraph(s, format) for s in sentences), *tables, paragraph(LEGEND, format)])
+
+
+def markdown(results: Sequence[Row]) -> str:
+    """The part of the results page on coverage, given the rows of results."""
+    return report(survey(results)[0], "md")
+
+
+def _table(counts: Mapping[str, dict[str, int]], name: str, total: Mapping[str, int], format: str) -> str:
+    body = [
+        [group, str(sum(count[s] for s in STATUSES)), *(str(count[s] or "") for s in STATUSES)]
+        for group, count in [*counts.items(), ("all", total)]
+    ]
+    return tabular((name, "papers", *STATUSES), body, format)
+
+
+def _in_order(counts: Counter[str]) -> dict[str, int]:
+    return {status: counts[status] for status in STATUSES}

@@ -1,0 +1,61 @@
+"""From a file to a paper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from repro import paths
+from repro.cache import Remembered
+from repro.errors import UserError, suggestion
+from repro.papers.schema import Paper
+from repro.recipes import yaml
+from repro.recipes.problems import InvalidFile, locate, problems_of
+
+_read = Remembered("papers", yaml.read)
+
+
+def slugs() -> tuple[str, ...]:
+    """The slugs of all papers, sorted; they are the names of the files."""
+    return tuple(_files(paths.papers_dir()))
+
+
+def file_of(slug: str) -> Path:
+    """The paper's file. Raises UserError, naming the nearest slug, when there is none."""
+    files = _files(paths.papers_dir())
+    if slug not in files:
+        hint = suggestion(slug, files) or "; `repro papers` lists all"
+        raise UserError(f"No paper `{slug}`{hint}")
+    return files[slug]
+
+
+def paper(slug: str) -> Paper:
+    """The validated paper. Raises InvalidFile with every problem of the file, or UserError when it has none."""
+    return _paper(file_of(slug))
+
+
+def papers() -> Iterator[Paper | UserError]:
+    """All papers in the order of their slugs; in place of one whose file is invalid, what is wrong with it."""
+    for path in _files(paths.papers_dir()).values():
+        try:
+            yield _paper(path)
+        except UserError as error:
+            yield error
+
+
+def _paper(path: Path) -> Paper:
+    try:
+        found = Paper.model_validate(_read(path))
+    except ValidationError as error:
+        raise InvalidFile(problems_of(error, [path])) from None
+    if found.slug != path.stem:
+        raise InvalidFile([locate(("slug",), f"must be the file's name, `{path.stem}`", [path])])
+    return found
+
+
+@cache
+def _files(folder: Path) -> dict[str, Path]:
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
