@@ -225,18 +225,25 @@ def test_the_minimum_of_cross_entropy_with_bounded_weights(papers: dict[str, Pap
     assert minimised(loss, 200)[0] == pytest.approx(expected, abs=2e-6)
 
 
-def test_the_activation_statistics_of_a_siren(papers: dict[str, Paper]) -> None:
+@pytest.mark.parametrize("with_biases", ["", " with biases"])
+def test_the_activation_statistics_of_a_siren(papers: dict[str, Paper], with_biases: str) -> None:
     rng, width, omega = np.random.default_rng(0), 1024, 30.0
+
+    def biases(bound: float) -> np.ndarray:
+        return rng.uniform(-bound, bound, width) if with_biases else np.zeros(width)
+
     x = np.linspace(-1, 1, 512)[:, None]
-    before = [omega * x @ rng.uniform(-1, 1, (1, width))]
+    before = [omega * (x @ rng.uniform(-1, 1, (1, width)) + biases(1))]
     bound = np.sqrt(6 / width) / omega
     for _ in range(11):
-        before.append(omega * np.sin(before[-1]) @ rng.uniform(-bound, bound, (width, width)))
+        weights = rng.uniform(-bound, bound, (width, width))
+        before.append(omega * (np.sin(before[-1]) @ weights + biases(2048**-0.5)))
     siren = papers["sitzmann2020-siren"]
-    name = "standard deviation of pre-activations, "
+    name = f"standard deviation of pre-activations{with_biases}, "
     assert before[1].std() == pytest.approx(derived(siren, name + "second", "omega = 30"), abs=0.02)
     assert before[-1].std() == pytest.approx(derived(siren, name + "deep"), abs=0.03)
-    assert np.sin(before[-1]).std() == pytest.approx(derived(siren, "standard deviation after"), abs=0.015)
+    after = derived(siren, f"standard deviation after the sine{with_biases}, deep")
+    assert np.sin(before[-1]).std() == pytest.approx(after, abs=0.015)
 
 
 @pytest.mark.parametrize("d", [2, 128])
