@@ -34,19 +34,16 @@ def options_for(folders: tuple[str, ...], key: str, value: Any) -> Options:
     if not isinstance(value, dict) or not isinstance(value.get(key), str):
         raise PydanticCustomError("no_component", f"Needs `{key}:`, the name of a {label(folders)}", {})
     name = value[key]
-    declaration = find(folders, name)
-    if declaration is None:
-        near = suggestion(name, names(folders))
-        raise PydanticCustomError("unknown_component", f"No {label(folders)} is called `{name}`{near}", {})
+    try:
+        declaration = find(folders, name)
+    except UserError as error:
+        raise PydanticCustomError("unknown_component", "{message}", {"message": str(error)}) from None
     return declared_options(*declaration).model_validate(value)
 
 
-def load(folders: tuple[str, ...], name: str) -> type:
+def load(folders: tuple[str, ...], name: str) -> Any:
     """The component's class itself (this imports its file, and with it torch)."""
-    declaration = find(folders, name)
-    if declaration is None:
-        raise UserError(f"No {label(folders)} is called `{name}`{suggestion(name, names(folders))}")
-    path, class_name = declaration
+    path, class_name = find(folders, name)
     return getattr(import_module(module_name(path)), class_name)
 
 
@@ -60,13 +57,16 @@ def names(folders: tuple[str, ...]) -> list[str]:
     return sorted(name for name, _, _ in _all(folders))
 
 
-def find(folders: tuple[str, ...], name: str) -> tuple[Path, str] | None:
-    """The file and class name of a component, or None."""
+def find(folders: tuple[str, ...], name: str) -> tuple[Path, str]:
+    """The file and class name of a component. Raises UserError, naming the nearest, when there is none."""
     for folder in folders:  # the usual case costs one file: it is named like the component
         path = PACKAGE.joinpath(*folder.split("."), f"{name}.py")
         if path.is_file() and (found := [c for n, c in components(path) if n == name]):
             return path, found[0]
-    return next(((path, cls) for n, path, cls in _all(folders) if n == name), None)
+    for other, path, class_name in _all(folders):
+        if other == name:
+            return path, class_name
+    raise UserError(f"no {label(folders)} is called `{name}`{suggestion(name, names(folders))}")
 
 
 def _all(folders: tuple[str, ...]) -> Iterator[tuple[str, Path, str]]:

@@ -175,11 +175,12 @@ def test_kill_9_and_the_same_command_again_give_the_same_metrics(write_recipe: W
     write_recipe("killed", LONGER)
     done = repro("run", "whole", cwd=project)
     assert done.returncode == 0, done.stderr
-    command = [sys.executable, "-m", "repro", "run", "killed", "--checkpoint-every", "0s"]
+    command = [sys.executable, "-m", "repro", "run", "killed", "--checkpoint-every", "0.2s"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    for kill in range(2):
+    reached = 0
+    for _ in range(2):
         process = subprocess.Popen(command, cwd=project, env=environment, stderr=subprocess.DEVNULL)
-        wait_for_steps(project, process, more_than=40 + 80 * kill)
+        reached = wait_for_a_checkpoint(project, process, after=reached)
         process.kill()
         process.wait()
     assert not list(project.glob("results/records/killed/*"))
@@ -190,13 +191,14 @@ def test_kill_9_and_the_same_command_again_give_the_same_metrics(write_recipe: W
     assert len(killed["plan"]["sessions"]) == 3
 
 
-def wait_for_steps(project: Path, process: subprocess.Popen, more_than: int) -> None:
-    for _ in range(3000):
+def wait_for_a_checkpoint(project: Path, process: subprocess.Popen, after: int) -> int:
+    """The step of the first checkpoint that is further than `after`."""
+    for _ in range(5000):
         for path in project.glob(".repro/runs/killed/*/pretrain/checkpoint.safetensors"):
-            if checkpoint.load(path)[1]["step"] > more_than:
-                return
+            if (step := checkpoint.load(path)[1]["step"]) > after:
+                return step
         assert process.poll() is None, "the run ended before it could be killed"
-        time.sleep(0.01)
+        time.sleep(0.02)
     raise AssertionError("no checkpoint appeared")
 
 

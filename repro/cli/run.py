@@ -80,7 +80,7 @@ def command(
     )
     status = session.run([(recipe, _seeds(seed, seeds) or list(recipe.seeds)) for recipe in chosen])
     rows = session.verdicts()
-    if strict and any(row["verdict"] not in ("matches", None) for row in rows):
+    if strict and any(row.verdict not in ("matches", None) for row in rows):
         status = status or 1
     sys.exit(status)
 

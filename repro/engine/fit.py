@@ -39,7 +39,7 @@ def fit(ctx: Context, method: Method, data: ImageSet, o: Training) -> Loop:
     The curve has `loss`, `lr` and `spread` (see `spread`). Raises Collapse when the loss is not finite or
     all embeddings have become equal.
     """
-    method.to(ctx.device, memory_format=torch.channels_last)
+    method.to(ctx.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     span = convert(method)
     optimizer = optim.build(o.optimizer, trainable(method))
     batches = Batches(len(data.images), o.batch.size, o.epochs, o.batch.drop_last, ctx.seed)

@@ -13,11 +13,11 @@ from repro.options import Optimizer, Schedule
 
 def build(options: Optimizer, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
     """torch's optimizer for the recipe's `optimizer:`."""
-    common = {"lr": options.lr, "weight_decay": options.weight_decay}
-    if options.name == "sgd":
-        return torch.optim.SGD(parameters, momentum=options.momentum, nesterov=options.nesterov, **common)
-    adam = torch.optim.Adam if options.name == "adam" else torch.optim.AdamW
-    return adam(parameters, betas=options.betas or (0.9, 0.999), **common)
+    o = options
+    if o.name == "sgd":
+        return torch.optim.SGD(parameters, o.lr, o.momentum, weight_decay=o.weight_decay, nesterov=o.nesterov)
+    adam = torch.optim.Adam if o.name == "adam" else torch.optim.AdamW
+    return adam(parameters, o.lr, o.betas or (0.9, 0.999), weight_decay=o.weight_decay)
 
 
 def factor(schedule: Schedule, step: int, steps_per_epoch: int, epochs: int) -> float:

@@ -9,6 +9,7 @@ the mean of the groups' statistics, also when gradient caching goes through a ch
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -60,6 +61,10 @@ class SpanBatchNorm(_BatchNorm):
     """Takes the place of BatchNorm1d, 2d or 3d, with the same parameters, buffers and names."""
 
     span: Span
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+    momentum: float
     _collected: list[tuple[Tensor, Tensor, int]]
 
     def _check_input_dim(self, x: Tensor) -> None:
@@ -114,8 +119,9 @@ class SpanBatchNorm(_BatchNorm):
     def update_running_statistics(self, processes: int) -> None:
         if not self._collected:
             return
-        mean, var = (sum(c[i] for c in self._collected) for i in (0, 1))
-        groups = torch.tensor([float(sum(c[2] for c in self._collected))], device=mean.device)
+        means, variances, counts = zip(*self._collected, strict=True)
+        mean, var = torch.stack(means).sum(0), torch.stack(variances).sum(0)
+        groups = torch.tensor([float(sum(counts))], device=mean.device)
         packed = torch.cat([mean, var, groups.to(mean.dtype)])
         if processes > 1:
             dist.all_reduce(packed)

@@ -41,5 +41,5 @@ def trained(ctx: Context, stage: str, data: ImageSet) -> Network:
     tensors, _ = checkpoint.load(ctx.of(stage) / "output.safetensors")
     for name, module in network._asdict().items():
         checkpoint.unpack({name: module}, tensors, {})
-        module.eval().requires_grad_(False).to(ctx.device, memory_format=torch.channels_last)
+        module.eval().requires_grad_(False).to(ctx.device).to(memory_format=torch.channels_last)
     return network

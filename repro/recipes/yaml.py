@@ -66,9 +66,8 @@ def parse(text: str) -> Any:
     if re.search(r"(^|[\s\[{,])\*\w", text):
         for event in yaml.parse(text, Loader=_Base):
             if isinstance(event, yaml.AliasEvent):
-                raise yaml.MarkedYAMLError(
-                    problem="aliases are not supported, use `extends`", problem_mark=event.start_mark
-                )
+                mark: Any = event.start_mark
+                raise yaml.MarkedYAMLError(problem="aliases are not supported, use `extends`", problem_mark=mark)
     return yaml.load(text, Loader=_Loader)
 
 

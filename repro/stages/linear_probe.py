@@ -33,7 +33,7 @@ class LinearProbe(Stage):
 
     def run(self, ctx: Context) -> Outcome:
         data, test = ctx.data("train"), ctx.data("test")
-        encoder = trained(ctx, self.options.of, data).encoder
+        encoder: Any = trained(ctx, self.options.of, data).encoder
         torch.manual_seed(key(ctx.seed, ctx.stage, "weights"))
         probe = Probe(encoder, nn.Linear(encoder.dim, data.classes))
         with frozen(encoder):
