@@ -71,7 +71,7 @@ def list_sets(as_json: bool) -> None:
 @command.command("get", epilog="\b\nExample:\n  repro data get cifar10 cifar100\n")
 @click.argument("names", nargs=-1, required=True, type=DataSetName())
 def get_sets(names: tuple[str, ...]) -> None:
-    """Download data sets that are not here yet, decode them, verify them, and keep them for offline use."""
+    """Download, verify and keep data sets."""
     from repro.data.declare import declaration
 
     for name in names:
@@ -98,7 +98,7 @@ order:   the rows stand in the official order; another order is noted in the rec
 @click.argument("names", nargs=-1, type=DataSetName())
 @as_json
 def verify_sets(names: tuple[str, ...], as_json: bool) -> None:
-    """Compute the fingerprints of data sets and compare them with the known ones."""
+    """Compare data sets with the known fingerprints."""
     from repro.data import declare
     from repro.data.available import available
 

@@ -1,0 +1,98 @@
+"""Where the data of a set would come from, found without loading torch, numpy or pyarrow.
+
+The places, in order: `$REPRO_DATA/<name>/<split>-*.parquet`, then the hub's local cache (Arrow files that
+`datasets` wrote). Rows that were decoded once are kept in a decoded cache whose file names carry a digest of
+the files they came from; when those are gone, the decoded rows still serve.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from repro import paths
+from repro.data.declare import Columns, DataSet, Hub, declaration
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files that hold the encoded rows of one split, in order. `place` is `REPRO_DATA` or `hub cache`."""
+
+    place: str
+    columns: Columns
+    paths: tuple[Path, ...]
+
+    @property
+    def digest(self) -> str:
+        """Names this state of the files: 16 hex digits of a hash of their paths, sizes and times of change."""
+        stats = [(str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns) for p in self.paths]
+        return hashlib.sha256(repr(stats).encode()).hexdigest()[:16]
+
+    @property
+    def to_remove(self) -> str:
+        """What has to go before good data can take its place; `datasets` keeps and drops whole folders."""
+        return "this file" if self.place == "REPRO_DATA" else f"the folder {self.paths[0].parent}"
+
+
+def available(name: str) -> str | None:
+    """The place or places that the data comes from, or None when a split is missing.
+
+    One of `bundled`, `cache` (decoded before), `REPRO_DATA`, `hub cache`. Raises UserError for an unknown name.
+    """
+    declared = declaration(name)
+    places = [place(declared, split) for split in declared.splits]
+    return None if None in places else ", ".join(dict.fromkeys(map(str, places)))
+
+
+def place(declared: DataSet, split: str) -> str | None:
+    """Where one split comes from, or None."""
+    if declared.source.bundled:
+        return "bundled"
+    files = find_files(declared, split)
+    if find_decoded(declared, split, files):
+        return "cache"
+    return files.place if files else None
+
+
+def find_files(declared: DataSet, split: str) -> Files | None:
+    """The files of a split under `$REPRO_DATA` or in the hub's cache, or None."""
+    if declared.columns is None:
+        return None
+    if root := os.environ.get("REPRO_DATA"):
+        found = sorted((Path(root).expanduser() / declared.name).glob(f"{split}-*.parquet"))
+        if found:
+            return Files("REPRO_DATA", declared.columns, tuple(found))
+    if declared.source.hub and (found := _hub_files(declared.source.hub, split)):
+        return Files("hub cache", declared.columns, tuple(found))
+    return None
+
+
+def find_decoded(declared: DataSet, split: str, files: Files | None) -> Path | None:
+    """The decoded rows of these files or, when there are no files, the newest decoded rows of the split."""
+    path = decoded_path(declared, split, files.digest if files else "?" * 16)
+    found = sorted(path.parent.glob(path.name), key=lambda p: p.stat().st_mtime)
+    return found[-1] if found else None
+
+
+def decoded_path(declared: DataSet, split: str, digest: str) -> Path:
+    return paths.cache_dir() / "data" / f"{declared.name}-{split}-{digest}.safetensors"
+
+
+def _hub_files(hub: Hub, split: str) -> list[Path]:
+    """The newest complete copy: <cache>/<owner>___<name>/<config>/<version>/<commit>/<name>-<split>[-…].arrow."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    home = os.environ.get("HF_HOME") or f"{base}/huggingface"
+    root = Path(os.environ.get("HF_DATASETS_CACHE") or f"{home}/datasets").expanduser()
+    name = hub.repo.rpartition("/")[2]
+    folders = [
+        folder
+        for folder in root.glob(f"{hub.repo.replace('/', '___')}/{hub.config or '*'}/*/*")
+        if folder.suffix != ".incomplete"
+    ]
+    for folder in sorted(folders, key=lambda f: f.stat().st_mtime, reverse=True):
+        found = [*folder.glob(f"{name}-{split}.arrow"), *folder.glob(f"{name}-{split}-*.arrow")]
+        if found:
+            return sorted(found)
+    return []
