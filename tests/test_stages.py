@@ -10,9 +10,9 @@ from torch import nn
 
 from repro.components import load
 from repro.engine.features import accuracy, frozen
+from repro.engine.fit import spread
 from repro.networks.resnet import ResNet
 from repro.stages.knn import knn_votes
-from repro.engine.fit import spread
 
 
 def test_knn_votes_are_those_of_a_slow_count() -> None:

@@ -7,7 +7,6 @@ left out, with a warning.
 from __future__ import annotations
 
 import logging
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from repro.data.fingerprint import Fingerprint
+from repro.files import replacing
 
 log = logging.getLogger(__name__)
 
@@ -50,16 +50,13 @@ def read(path: Path, shape: tuple[int, ...]) -> Rows | None:
 
 def write(path: Path, rows: Rows) -> None:
     """Writes the rows whole or not at all, in place of older ones of the same split."""
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    tensors = {"images": rows.images, "labels": rows.labels}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        tensors = {"images": rows.images, "labels": rows.labels}
-        save_file(tensors, temporary, metadata=rows.fingerprint._asdict())
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            save_file(tensors, temporary, metadata=rows.fingerprint._asdict())
         _forget_older(path)
     except (OSError, SafetensorError) as error:
         log.warning("%s: decoded data could not be kept (%s); going on without.", path.parent, error)
-        discard(temporary)
 
 
 def discard(path: Path, why: str | None = None) -> None:

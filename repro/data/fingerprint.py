@@ -49,11 +49,12 @@ def fingerprint(images: Tensor, labels: Tensor) -> Fingerprint:
 
 
 def check(known: Fingerprints, found: Fingerprint) -> Check:
-    """Compares what was found with what is declared."""
+    """Compares what was found with what is declared. Orders without a note are the official one."""
+    official = [order.sha for order in known.ordered if not order.note]
     note = next((order.note for order in known.ordered if order.sha == found.ordered), None)
     return Check(
         content=_verdict(found.content, [known.content] if known.content else []),
-        ordered="known copy" if note else _verdict(found.ordered, [order.sha for order in known.ordered]),
+        ordered="known copy" if note else _verdict(found.ordered, official),
         note=note,
     )
 

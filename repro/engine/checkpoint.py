@@ -7,7 +7,6 @@ metadata as JSON.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,27 +18,22 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from repro.errors import UserError
+from repro.files import replacing
 
 Part = nn.Module | Optimizer
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], facts: Any) -> None:
     """Writes the file whole or not at all. Raises UserError when the disk refuses; the old file stays."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
     contiguous = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
     try:
-        save_file(contiguous, temporary, metadata={"facts": json.dumps(facts)})
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            save_file(contiguous, temporary, metadata={"facts": json.dumps(facts)})
     except (OSError, SafetensorError) as error:
         raise UserError(
             f"{path}: the checkpoint could not be written ({error}); the one before is unharmed. "
             "Free some disk space and run the same command again."
         ) from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], Any]:

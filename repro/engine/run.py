@@ -68,7 +68,7 @@ class Run:
                     seed=self.seed,
                     setup=self.setup,
                     folder=self.folder / name,
-                    data=data,
+                    load=data,
                     deadline=self.deadline,
                     micro_batch=self.micro_batch,
                     checkpoint_every=self.checkpoint_every,
@@ -140,7 +140,7 @@ class Run:
             curves={s: o.curve for s, o in outcomes.items() if o.curve},
             stages={s: o.facts for s, o in outcomes.items()},
             plan={"sessions": sessions},
-            deviations=deviations,
+            deviations=list(dict.fromkeys(deviations)),
             hardware=self.setup.hardware,
             packages=packages(),
             code=code_version(),
@@ -165,6 +165,8 @@ def finish(ctx: Context, options: StageOptions) -> Outcome:
     with _timed(ctx) as seconds:
         outcome = components.load(("stages", "experiments"), options.kind)(options).run(ctx)
     outcome.facts["seconds"] = round(seconds(), 3)
+    if ctx.fingerprints:
+        outcome.facts["data"] = ctx.fingerprints
     saved = {
         "metrics": outcome.metrics,
         "curve": outcome.curve,

@@ -51,7 +51,7 @@ class Session:
                 why = None if self.smoke else obstacle(recipe, here)
                 if why and (self.only_feasible or "data set" in why):
                     if not self.only_feasible:
-                        raise UserError(f"Recipe `{recipe.id}`: {why}; see `repro data list`.")
+                        raise UserError(f"Recipe `{recipe.id}`: {why}.")
                     self.say(f"Skipped {recipe.id}: {why}.")
                     continue
                 self._touched.append(recipe)

@@ -21,8 +21,8 @@ from repro.recipes.schema import Deviation, Recipe
 class Context:
     """The surroundings of one stage of one run.
 
-    `folder` is the stage's own; `data(split)` gives the recipe's data set; `of(stage)` the folder of an earlier
-    stage; `deviations` collects differences from the recipe that were met on the way.
+    `folder` is the stage's own; `load(split)` gives the recipe's data set; `deviations` collects differences
+    from the recipe that were met on the way, `fingerprints` what data was used.
     """
 
     recipe: Recipe
@@ -30,10 +30,11 @@ class Context:
     seed: int
     setup: Setup
     folder: Path
-    data: Callable[[str], ImageSet]
+    load: Callable[[str], ImageSet]
     deadline: Deadline = field(default_factory=Deadline)
     deviations: list[Deviation] = field(default_factory=list)
     artifacts: list[str] = field(default_factory=list)
+    fingerprints: dict[str, Any] = field(default_factory=dict)
     micro_batch: int | None = None
     checkpoint_every: float = 60.0
     progress_every: float = 0.0
@@ -41,6 +42,14 @@ class Context:
     @property
     def device(self) -> torch.device:
         return self.setup.device
+
+    def data(self, split: str) -> ImageSet:
+        """A split of the recipe's data set; the stage's record will say which data it was."""
+        data = self.load(split)
+        self.deviations += [d for d in data.deviations if d not in self.deviations]
+        if data.fingerprint:
+            self.fingerprints[split] = data.fingerprint._asdict()
+        return data
 
     def of(self, stage: str) -> Path:
         """The folder of another stage of the same run."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import psutil
 
 from repro.data.available import available
+from repro.data.declare import declaration
 from repro.recipes.schema import Recipe
 
 
@@ -36,7 +37,7 @@ def obstacle(recipe: Recipe, here: Machine) -> str | None:
     if recipe.memory_gb and recipe.memory_gb > memory:
         return f"needs {recipe.memory_gb:g} GB of memory and {memory:.0f} GB are there"
     if recipe.dataset and available(recipe.dataset) is None:
-        return f"data set `{recipe.dataset}` is not here (`repro data get {recipe.dataset}`)"
+        return f"data set `{recipe.dataset}` is not here: {declaration(recipe.dataset).how_to_get}"
     return None
 
 

@@ -13,6 +13,7 @@ import yaml as pyyaml
 from pydantic import ValidationError
 
 from repro import paths
+from repro.cache import Remembered
 from repro.errors import UserError, suggestion
 from repro.recipes import yaml
 from repro.recipes.problems import InvalidFile, locate, problems_of
@@ -22,6 +23,7 @@ from repro.recipes.schema import Recipe
 NOT_INHERITED = ("title", "claim", "expected", "minutes", "notes")
 # What affects the numbers, and so the hash; the rest of a recipe is prose or expectation.
 HASHED = ("dataset", "precision", "stages")
+_read = Remembered("recipes", yaml.read)
 
 
 @cache
@@ -59,7 +61,7 @@ def lineage(recipe_id: str) -> list[tuple[Path, dict[str, Any]]]:
             raise InvalidFile([locate(("extends",), f"the recipe extends itself ({loop})", [chain[-1][0]])])
         names.append(parent)
         path = file_of(parent)
-        chain.append((path, yaml.read(path)))
+        chain.append((path, _read(path)))
         parent = chain[-1][1].get("extends")
     return chain
 

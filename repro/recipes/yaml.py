@@ -67,7 +67,9 @@ def parse(text: str) -> Any:
         for event in yaml.parse(text, Loader=_Base):
             if isinstance(event, yaml.AliasEvent):
                 mark: Any = event.start_mark
-                raise yaml.MarkedYAMLError(problem="aliases are not supported, use `extends`", problem_mark=mark)
+                raise yaml.MarkedYAMLError(
+                    problem="aliases are not supported, use `extends`", problem_mark=mark
+                )
     return yaml.load(text, Loader=_Loader)
 
 

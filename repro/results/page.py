@@ -25,4 +25,5 @@ def all_rows(tier: str | None = None) -> list[Row]:
 def page() -> str:
     """The page's text."""
     found = all_rows()
-    return f"{INTRODUCTION}\n\n{render(found, 'md')}\n\n## Coverage of the reading list\n\n{coverage_markdown(found)}\n"
+    parts = (INTRODUCTION, render(found, "md"), "## Coverage of the reading list", coverage_markdown(found))
+    return "\n\n".join(parts) + "\n"
