@@ -1,0 +1,143 @@
+"""Fitting an image with a coordinate network: Sitzmann et al. 2020 (arXiv 2006.09661), section 3.1.
+
+The experiment of the authors' explore_siren.ipynb, with the comparison networks of their modules.py.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor, nn
+from torchvision.transforms import functional as pictures
+
+from repro.engine import optim
+from repro.engine.keys import key
+from repro.engine.loop import Loop
+from repro.engine.stage import Context, Outcome, Stage
+from repro.networks import coordinate
+from repro.options import Field, Optimizer, PositiveFloat, PositiveInt, StageOptions
+
+LOGGED = 50  # points of the curve in a whole run
+CHUNK = 16384  # pixels at a time: beyond that, fresh memory for the activations costs a third of the time
+
+
+class SirenFit(Stage):
+    """Fits the first image of the data set with a SIREN and, alike, with the networks it is held `against`.
+
+    The image is resized to `side` × `side` with PIL's bilinear filter; every step uses all its pixels, with
+    values and coordinates in [−1, 1]. `relu_pe` is ReLU after positional encoding with as many octaves as the
+    side can show.
+
+    Metrics: `<network>_psnr` in dB (see `psnr`); `psnr_gap`, the SIREN's less the best other one's. The
+    picture of the image beside each fit is `fits.png`.
+    """
+
+    class Options(StageOptions):
+        side: Annotated[int, Field(ge=8)] = 256
+        steps: PositiveInt = 500
+        optimizer: Optimizer = Optimizer(name="adam", lr=1e-4)
+        width: PositiveInt = 256
+        hidden: PositiveInt = 3
+        omega: PositiveFloat = 30.0
+        against: Annotated[tuple[Literal["relu", "tanh", "relu_pe"], ...], Field(min_length=1)] = (
+            "relu",
+            "tanh",
+            "relu_pe",
+        )
+
+    def run(self, ctx: Context) -> Outcome:
+        o = self.options
+        image = resized(ctx.data("train").images[0], o.side).to(ctx.device)
+        xy, target = grid(o.side).to(ctx.device), image.flatten(1).T.contiguous()
+        nets = nn.ModuleDict({name: self._network(ctx, name, len(image)) for name in ("siren", *o.against)})
+        nets.to(ctx.device)
+        optimizer = optim.build(o.optimizer, nets.parameters())
+        loop = Loop(ctx, o.steps, {"nets": nets, "optimizer": optimizer}, len(xy) * len(nets))
+        every = max(1, o.steps // LOGGED)
+        for step in loop:
+            losses = update(nets, optimizer, xy, target)
+            if step % every == 0 or step == o.steps - 1:
+                loop.log(loss=sum(losses.values()), **{f"{name}_mse": mse for name, mse in losses.items()})
+        with torch.no_grad():
+            fits = {name: net(xy).T.reshape(image.shape) for name, net in nets.items()}
+        measured = {name: psnr(fit, image) for name, fit in fits.items()}
+        if ctx.setup.main:
+            ctx.artifacts.append(str(draw(image, fits, measured, ctx.folder / "fits.png")))
+        gap = measured["siren"] - max(measured[name] for name in o.against)
+        metrics = {f"{name}_psnr": value for name, value in measured.items()}
+        return Outcome({**metrics, "psnr_gap": gap}, loop.curve, loop.facts)
+
+    def _network(self, ctx: Context, name: str, channels: int) -> nn.Module:
+        o = self.options
+        torch.manual_seed(key(ctx.seed, ctx.stage, "weights", name))
+        if name == "siren":
+            return coordinate.siren(2, channels, o.width, o.hidden, o.omega)
+        if name == "relu_pe":
+            octaves = coordinate.nyquist_frequencies(o.side)
+            relu = coordinate.perceptron(2 + 4 * octaves, channels, o.width, o.hidden, nn.ReLU)
+            return nn.Sequential(coordinate.PositionalEncoding(octaves), relu)
+        activation = {"relu": nn.ReLU, "tanh": nn.Tanh}[name]
+        return coordinate.perceptron(2, channels, o.width, o.hidden, activation)
+
+    @classmethod
+    def smoke(cls, options: Any) -> Any:
+        return options.model_copy(update={"side": 16, "steps": 2, "width": 16})
+
+
+def update(
+    nets: nn.ModuleDict, optimizer: torch.optim.Optimizer, xy: Tensor, target: Tensor
+) -> dict[str, Tensor]:
+    """One step of every network on all pixels; returns the squared errors before it.
+
+    Adam works parameter by parameter, so that one optimizer over all networks is one for each.
+    """
+    losses = {}
+    optimizer.zero_grad()
+    for name, net in nets.items():
+        losses[name] = torch.zeros((), device=xy.device)
+        for some, values in zip(xy.split(CHUNK), target.split(CHUNK), strict=True):
+            share = (net(some) - values).square().sum() / target.numel()
+            share.backward()
+            losses[name] += share.detach()
+    optimizer.step()
+    return losses
+
+
+def resized(image: Tensor, side: int) -> Tensor:
+    """image (C, H, W) uint8 -> (C, side, side) float32 in [−1, 1], as torchvision's Resize does with PIL."""
+    small = pictures.resize(pictures.to_pil_image(image.cpu()), [side, side])
+    return pictures.pil_to_tensor(small).float() / 127.5 - 1
+
+
+def grid(side: int) -> Tensor:
+    """Row and column of every pixel, row by row, as coordinates (side², 2) in [−1, 1], corners included."""
+    ticks = torch.linspace(-1, 1, side)
+    return torch.cartesian_prod(ticks, ticks)
+
+
+def psnr(fit: Tensor, image: Tensor) -> float:
+    """Peak signal-to-noise ratio in dB, 10 log10(2² / MSE): both images in [−1, 1], so that the peak is 2.
+
+    The fit is clipped to that range first, as in the authors' code.
+    """
+    mse = (fit.clamp(-1, 1) - image).square().mean().item()
+    return 10 * math.log10(4 / mse) if mse else math.inf
+
+
+def draw(image: Tensor, fits: Mapping[str, Tensor], measured: Mapping[str, float], path: Path) -> Path:
+    """Writes the image (C, side, side) in [−1, 1] and the fits side by side, each under its name, as PNG."""
+    captions = ["original", *(f"{name} {measured[name]:.1f} dB" for name in fits)]
+    height, side = 16, image.shape[-1]
+    canvas = Image.new("RGB", (len(captions) * side, side + height), "white")
+    pen = ImageDraw.Draw(canvas)
+    for column, (caption, values) in enumerate(zip(captions, [image, *fits.values()], strict=True)):
+        pen.text((column * side + 4, 2), caption, fill="black")
+        bytes_ = ((values.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+        canvas.paste(pictures.to_pil_image(bytes_.cpu()), (column * side, height))
+    canvas.save(path)
+    return path
