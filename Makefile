@@ -42,5 +42,8 @@ reproduce-cpu: install  ## run every CPU recipe that this machine can run, then 
 reproduce-all: install  ## run every recipe that this machine can run, then the table
 	@$(REPRO) run --all
 
+bench: install  ## measure speed as ratios, in pairs
+	@$(BIN)/python -m repro.bench
+
 clean:  ## remove the environment and unfinished runs (records stay)
 	rm -rf .venv .repro

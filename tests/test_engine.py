@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -189,6 +190,37 @@ def test_kill_9_and_the_same_command_again_give_the_same_metrics(write_recipe: W
     assert killed["metrics"] == whole["metrics"]
     assert killed["curves"] == whole["curves"]
     assert len(killed["plan"]["sessions"]) == 3
+
+
+@pytest.mark.long
+def test_one_of_two_processes_is_killed_and_one_process_goes_on(write_recipe: Write, project: Path) -> None:
+    """Two processes until one is killed, then the same command on one: as on one process all the way."""
+    write_recipe("whole", LONGER)
+    write_recipe("killed", LONGER)
+    assert repro("run", "whole", cwd=project).returncode == 0
+    command = [
+        sys.executable,
+        "-m",
+        "repro",
+        "run",
+        "killed",
+        "--checkpoint-every",
+        "0.2s",
+        "--processes",
+        "2",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, cwd=project, env=environment, stderr=subprocess.DEVNULL)
+    wait_for_a_checkpoint(project, process, after=20)
+    worker = max((p for p in psutil.Process(process.pid).children(recursive=True)), key=lambda p: p.pid)
+    worker.kill()
+    assert process.wait(timeout=120) != 0
+    assert not list(project.glob("results/records/killed/*"))
+    assert repro("run", "killed", cwd=project).returncode == 0
+    whole, killed = (read_record(project, name) for name in ("whole", "killed"))
+    assert [s["processes"] for s in killed["plan"]["sessions"]] == [2, 1]
+    for name in ("pretrain.loss", "pretrain.spread"):
+        assert killed["metrics"][name] == pytest.approx(whole["metrics"][name], rel=1e-3)
 
 
 def wait_for_a_checkpoint(project: Path, process: subprocess.Popen, after: int) -> int:

@@ -119,9 +119,7 @@ def train(
     for step in range(first, last):
         size = BATCH - 2 * (step % 5 == 4)  # some batches are smaller, as the last of an epoch
         index = torch.randperm(SAMPLES, generator=generator(key("order", step)))[:size]
-        mine = plan.chunks(size, setup.rank)
-        views = data[index[mine[0].start : mine[-1].stop]]
-        losses.append(updater.step(step, views, labels[index], index, mine)[0].item())
+        losses.append(updater.step(step, data.__getitem__, labels[index], index)[0].item())
         method.after_step(step, STEPS)
     if path and setup.main:
         tensors, facts = checkpoint.packed(parts)

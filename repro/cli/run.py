@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from repro.cli.common import RecipeId
 from repro.errors import UserError
+
+if TYPE_CHECKING:
+    from repro.recipes.schema import Recipe
 
 
 @click.command(
@@ -19,6 +23,8 @@ Examples:
   repro run supcon-cifar100 --seed 0 --budget 25m   stop cleanly in time; the same command goes on
   repro run supcon-cifar100 --smoke                 seconds, on random data: is it wired up?
   repro run supcon-digits -o stages.pretrain.epochs=5
+  repro run supcon-cifar100 --processes 8           the same numbers on eight GPUs
+  repro run supcon-cifar100 --plan --processes 4 --memory 16
   repro run --all --tier cpu                        every recipe of the tier that this machine can run
 
 What is already recorded is not run again (--force does), and what was interrupted is resumed.
@@ -36,6 +42,10 @@ What is already recorded is not run again (--force does), and what was interrupt
     "--micro-batch", type=click.IntRange(min=1), help="At most so many samples at once; gradients are cached."
 )
 @click.option("--checkpoint-every", default="60s", show_default=True, help="Time between checkpoints.")
+@click.option("--processes", type=click.IntRange(min=1), help="Processes on this machine, one a GPU.")
+@click.option("--plan", is_flag=True, help="Print how the batches would be divided, and stop.")
+@click.option("--memory", type=float, metavar="GB", help="With --plan: the memory of each process.")
+@click.option("--find-micro-batch", is_flag=True, help="Print the largest micro-batch that fits, and stop.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True)
 @click.option("--strict", is_flag=True, help="Exit with status 1 unless every verdict is `matches`.")
@@ -51,6 +61,10 @@ def command(
     budget: str | None,
     checkpoint_every: str,
     micro_batch: int | None,
+    processes: int | None,
+    plan: bool,
+    memory: float | None,
+    find_micro_batch: bool,
     device: str,
     precision: str,
     strict: bool,
@@ -63,7 +77,21 @@ def command(
 
     chosen = [load(r, overrides) for r in (ids() if everything else recipes)]
     chosen = [r for r in chosen if tier in (None, r.tier)]
-    from repro.engine.session import Session  # torch is loaded from here on
+    from repro.engine import launch  # torch is loaded from here on
+
+    if plan:
+        from repro.engine.describe import describe
+
+        limit = memory * 2**30 if memory else None
+        for recipe in chosen:
+            click.echo(describe(recipe, "any device", processes or 1, micro_batch, limit))
+        return
+    if find_micro_batch:
+        _find(chosen, device, precision)
+        return
+    if processes and processes > 1 and not launch.launched():
+        sys.exit(launch.on_processes(processes, sys.argv[1:]))
+    from repro.engine.session import Session
 
     session = Session(
         overrides=overrides,
@@ -76,13 +104,30 @@ def command(
         force=force,
         keep_going=everything or len(chosen) > 1,
         only_feasible=everything,
-        say=click.echo,
+        echo=click.echo,
     )
     status = session.run([(recipe, _seeds(seed, seeds) or list(recipe.seeds)) for recipe in chosen])
     rows = session.verdicts()
     if strict and any(row.verdict not in ("matches", None) for row in rows):
         status = status or 1
     sys.exit(status)
+
+
+def _find(recipes: Sequence[Recipe], device: str, precision: str) -> None:
+    from repro.data.load import look_alike
+    from repro.engine.find import largest_micro_batch
+    from repro.engine.setup import set_up
+
+    for recipe in recipes:
+        setup = set_up(device, precision, recipe.precision)
+        stages: dict[str, Any] = dict(recipe.stages)
+        for name, stage in stages.items():
+            if hasattr(stage, "method"):
+                data = look_alike(str(recipe.dataset), "train", 1, key=0)
+                size = largest_micro_batch(stage, data, setup)
+                click.echo(
+                    f"{recipe.id} {name}: {size} of {stage.batch.size} samples fit on {setup.device.type}."
+                )
 
 
 def _seeds(seed: int | None, seeds: str | None) -> list[int] | None:

@@ -5,22 +5,36 @@ from __future__ import annotations
 from typing import Any
 
 from repro.data.declare import declaration
+from repro.data.load import look_alike
 from repro.engine.batches import Batches
+from repro.engine.memory import micro_batch as fitting_micro_batch
+from repro.engine.memory import needs
 from repro.engine.plan import batch_plan
 from repro.recipes.schema import Recipe
 
 
-def describe(recipe: Recipe, where: str, processes: int, micro_batch: int | None) -> str:
-    """The plan of a whole recipe, a line per stage."""
+def describe(
+    recipe: Recipe, where: str, processes: int, micro_batch: int | None, memory: float | None = None
+) -> str:
+    """The plan of a whole recipe, a line per stage; with `memory` bytes a process, the micro-batch follows."""
     lines = [f"{recipe.id} on {where}: {recipe.title}"]
     for name, stage in recipe.stages.items():
         line = f"  {name}: {stage.kind}"
         if hasattr(stage, "batch"):
             plan = batch_plan(stage.batch, processes, micro_batch)
+            if memory and hasattr(stage, "method"):
+                fitting = fitting_micro_batch(plan, *_needs(recipe, stage), memory)
+                plan = batch_plan(stage.batch, processes, micro_batch or fitting)
             batches = _batches(recipe, stage)
             line += f", {plan.describe()}, {batches.per_epoch} steps × {batches.epochs} epochs"
-        lines.append(line)
+            lines += [line, *(f"    deviation: {d.what}: {d.paper} → {d.here}" for d in plan.deviations())]
+        else:
+            lines.append(line)
     return "\n".join(lines)
+
+
+def _needs(recipe: Recipe, stage: Any) -> tuple[int, int]:
+    return needs(stage, look_alike(str(recipe.dataset), stage.split, 1, key=0))
 
 
 def _batches(recipe: Recipe, stage: Any) -> Batches:

@@ -37,7 +37,7 @@ def extract(
     own = data.images.split(shares)[ctx.setup.rank]
     parts = []
     for images in own.split(batch):
-        with ctx.setup.accelerator.autocast():
+        with ctx.setup.autocast():
             parts.append(network(plain(images.to(ctx.device), mean, std, size)).float())
     return gathered(torch.cat(parts), shares)
 

@@ -33,8 +33,10 @@ class Training(Protocol):
     schedule: Schedule
 
 
-def fit(ctx: Context, method: Method, data: ImageSet, o: Training) -> Loop:
+def fit(ctx: Context, method: Method, data: ImageSet, o: Training, micro_batch: int | None = None) -> Loop:
     """Minimises the method's loss over the recipe's epochs. Returns the finished loop with its curve.
+
+    At most `micro_batch` samples go through the network at once; fewer, when the memory turns out too small.
 
     The curve has `loss`, `lr` and `spread` (see `spread`). Raises Collapse when the loss is not finite or
     all embeddings have become equal.
@@ -43,24 +45,26 @@ def fit(ctx: Context, method: Method, data: ImageSet, o: Training) -> Loop:
     span = convert(method)
     optimizer = optim.build(o.optimizer, trainable(method))
     batches = Batches(len(data.images), o.batch.size, o.epochs, o.batch.drop_last, ctx.seed)
-    plan = batch_plan(o.batch, ctx.setup.processes, ctx.micro_batch)
-    ctx.deviations += plan.deviations()
+    plan = batch_plan(o.batch, ctx.setup.processes, micro_batch)
     updater = Updater(ctx.setup, plan, method, optimizer, span, key(ctx.seed, ctx.stage))
     augment = Augment(o.views, o.views.size or data.images.shape[-1], data.mean, data.std)
     images, labels = data.images.to(ctx.device), data.labels.to(ctx.device)
     loop = Loop(ctx, batches.total, {"method": method, "optimizer": optimizer}, o.batch.size)
     every = max(1, batches.total // LOGGED)
+
+    def views(own: Tensor) -> Tensor:
+        return augment(images[own], key(ctx.seed, ctx.stage, "views", batches.epoch(step)), own)
+
     for step in loop:
         index = batches[step].to(ctx.device)
-        mine = plan.chunks(len(index), ctx.setup.rank)
-        own = index[mine[0].start : mine[-1].stop]
-        views = augment(images[own], key(ctx.seed, ctx.stage, "views", batches.epoch(step)), own)
         lr = o.optimizer.lr * optim.factor(o.schedule, step, batches.per_epoch, o.epochs)
         optim.set_lr(optimizer, lr)
-        loss, embedded = updater.step(step, views, labels[index], index, mine)
+        loss, embedded = updater.step(step, views, labels[index], index)
         method.after_step(step, batches.total)
         if step % every == 0 or step == batches.total - 1:
             loop.log(loss=loss, lr=lr, spread=_checked_spread(embedded, step))
+    ctx.deviations += updater.plan.deviations()
+    loop.notes |= {"plan": updater.plan.describe(), **updater.notes}
     return loop
 
 

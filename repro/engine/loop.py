@@ -41,6 +41,7 @@ class Loop:
         self.step = 0
         self.seconds = 0.0
         self.curve: list[dict[str, float]] = []
+        self.notes: dict[str, Any] = {}
         self.path: Path = ctx.folder / "checkpoint.safetensors"
         if ctx.setup.agree(self.path.exists()):
             self._restore()
@@ -99,10 +100,10 @@ class Loop:
         )
 
     @property
-    def facts(self) -> dict[str, float]:
-        """Steps, and samples per second over all of them, also those before a restart."""
+    def facts(self) -> dict[str, Any]:
+        """Steps, and samples per second over all of them, also those before a restart; and what was noted."""
         speed = self.step * self.samples / self.seconds if self.seconds else 0.0
-        return {"steps": self.step, "samples_per_second": round(speed, 2)}
+        return {"steps": self.step, "samples_per_second": round(speed, 2), **self.notes}
 
     def _restore(self) -> None:
         tensors, facts = checkpoint.load(self.path)

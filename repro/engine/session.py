@@ -12,7 +12,7 @@ from repro.engine import budget
 from repro.engine.describe import describe
 from repro.engine.loop import Collapse
 from repro.engine.run import Run
-from repro.engine.setup import set_up
+from repro.engine.setup import Setup, set_up
 from repro.errors import UserError
 from repro.recipes.feasible import machine, obstacle
 from repro.recipes.load import load, recipe_hash
@@ -23,7 +23,10 @@ from repro.results.table import Row, render, rows
 
 @dataclass
 class Session:
-    """What `repro run` was asked to do. `run` does it; `verdicts` are the rows of what was touched."""
+    """What `repro run` was asked to do. `run` does it; `verdicts` are the rows of what was touched.
+
+    On several processes every one goes through the same steps; the main one talks and writes.
+    """
 
     overrides: Sequence[str] = ()
     smoke: bool = False
@@ -35,7 +38,7 @@ class Session:
     force: bool = False
     keep_going: bool = False
     only_feasible: bool = False
-    say: Callable[[str], None] = print
+    echo: Callable[[str], None] = print
     _touched: list[Recipe] = field(default_factory=list)
 
     def run(self, work: Sequence[tuple[Recipe, Sequence[int]]]) -> int:
@@ -48,25 +51,25 @@ class Session:
         failures = 0
         with self._deadline.watching_signals():
             for recipe, seeds in work:
-                why = None if self.smoke else obstacle(recipe, here)
-                if why and (self.only_feasible or "data set" in why):
+                setup = set_up(self.device, self.precision, recipe.precision)
+                self._say = self.echo if setup.main else lambda text: None
+                if why := None if self.smoke else obstacle(recipe, here, self.only_feasible):
                     if not self.only_feasible:
                         raise UserError(f"Recipe `{recipe.id}`: {why}.")
-                    self.say(f"Skipped {recipe.id}: {why}.")
+                    self._say(f"Skipped {recipe.id}: {why}.")
                     continue
                 self._touched.append(recipe)
                 try:
-                    self._run_recipe(recipe, seeds)
+                    self._run_recipe(recipe, seeds, setup)
                 except budget.Stopped as stop:
-                    self.say(f"Stopped: {stop}. The same command goes on from there.")
+                    self._say(f"Stopped: {stop}. The same command goes on from there.")
                     break
                 except (Collapse, UserError) as error:
                     if isinstance(error, UserError) and not self.keep_going:
                         raise
-                    self.say(f"Failed: {recipe.id}: {error}")
+                    self._say(f"Failed: {recipe.id}: {error}")
                     failures += 1
-        self.say("")
-        self.say(render(self.verdicts(), "text"))
+        self._say("\n" + render(self.verdicts(), "text"))
         if self._deadline.signal is not None:
             return 130
         return 1 if failures else 0
@@ -79,19 +82,18 @@ class Session:
     def _store(self) -> Store:
         return Store(paths.project() / ".repro" / "smoke" if self.smoke else paths.results_dir())
 
-    def _run_recipe(self, recipe: Recipe, seeds: Sequence[int]) -> None:
+    def _run_recipe(self, recipe: Recipe, seeds: Sequence[int], setup: Setup) -> None:
         digest = recipe_hash(recipe)
         changed = recipe_hash(load(recipe.id)) != digest
         fresh = self.force or self.smoke
-        todo = [s for s in seeds if fresh or not self._store.path(recipe.id, digest, s).exists()]
-        for seed in seeds:
-            if seed not in todo:
-                self.say(f"{recipe.id}, seed {seed}: already recorded (--force runs it again).")
-        if not todo:
-            return
-        setup = set_up(self.device, self.precision, recipe.precision)
-        where = f"{setup.device.type}, {setup.precision}"
-        self.say(describe(recipe, where, setup.processes, self.micro_batch))
+        recorded = [s for s in seeds if not fresh and self._store.path(recipe.id, digest, s).exists()]
+        recorded = setup.agree(recorded)
+        for seed in recorded:
+            self._say(f"{recipe.id}, seed {seed}: already recorded (--force runs it again).")
+        todo = [s for s in seeds if s not in recorded]
+        if todo:
+            where = f"{setup.device.type}, {setup.precision}"
+            self._say(describe(recipe, where, setup.processes, self.micro_batch))
         for seed in todo:
             run = Run(
                 recipe=recipe,
@@ -107,12 +109,15 @@ class Session:
             self._run_seed(run, fresh)
 
     def _run_seed(self, run: Run, fresh: bool) -> None:
-        if fresh:
+        setup = run.setup
+        if fresh and setup.main:
             shutil.rmtree(run.folder, ignore_errors=True)
-        if reason := self._deadline.check():
+        if reason := setup.agree(self._deadline.check()):
             raise budget.Stopped(f"{reason} before seed {run.seed} of {run.recipe.id}")
         record = run.execute()
-        path = self._store.save(record)
-        self.say(f"{run.recipe.id}, seed {run.seed}: {record.seconds:.1f} s → {path}")
-        for artifact in record.artifacts:
-            self.say(f"  picture: {artifact}")
+        if setup.main:
+            path = self._store.save(record)
+            self._say(f"{run.recipe.id}, seed {run.seed}: {record.seconds:.1f} s → {path}")
+            for artifact in record.artifacts:
+                self._say(f"  picture: {artifact}")
+        setup.agree(None)  # the record is there before anyone looks for it

@@ -6,7 +6,7 @@ import os
 import platform
 import subprocess
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ PACKAGES = ("torch", "torchvision", "accelerate", "numpy", "scikit-learn", "scik
 
 @dataclass(frozen=True)
 class Setup:
-    """Device and precision of a run; `accelerator` carries them to every stage."""
+    """Device, processes (through Accelerate) and precision of a run."""
 
     accelerator: Accelerator
     precision: str
@@ -31,6 +31,10 @@ class Setup:
     @property
     def device(self) -> torch.device:
         return self.accelerator.device
+
+    def autocast(self) -> torch.autocast:
+        """The context in which networks run: bf16 where that is the precision, else nothing."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
     @property
     def rank(self) -> int:
@@ -81,8 +85,13 @@ def set_up(device: str = "auto", precision: str = "auto", recipe_precision: str 
     on_gpu = device != "cpu" and torch.cuda.is_available()
     chosen = next((p for p in (precision, recipe_precision) if p != "auto"), None)
     chosen = chosen or ("bf16" if fast_bf16(on_gpu) else "fp32")
-    mixed = "bf16" if chosen == "bf16" else "no"
-    return Setup(Accelerator(cpu=not on_gpu, mixed_precision=mixed), chosen)
+    return Setup(_accelerator(on_gpu), chosen)
+
+
+@cache
+def _accelerator(on_gpu: bool) -> Accelerator:
+    """One for the whole program: Accelerate's state is global. Precision is the recipe's own, see `autocast`."""
+    return Accelerator(cpu=not on_gpu, mixed_precision="no")
 
 
 def fast_bf16(on_gpu: bool) -> bool:

@@ -9,7 +9,8 @@ parameters are summed over the processes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from repro.engine.keys import key
 from repro.engine.method import Method, call
 from repro.engine.plan import BatchPlan, Chunk
 from repro.engine.setup import Setup
+from repro.errors import UserError
 from repro.networks.batchnorm import Span
 
 Embedded = dict[str, Tensor]
@@ -35,15 +37,41 @@ class Updater:
     optimizer: torch.optim.Optimizer
     span: Span
     seed: int
+    notes: dict[str, Any] = field(default_factory=dict)
 
     def step(
-        self, step: int, views: Tensor, label: Tensor, index: Tensor, mine: list[Chunk]
+        self, step: int, views: Callable[[Tensor], Tensor], label: Tensor, index: Tensor
     ) -> tuple[Tensor, Embedded]:
-        """One update. views (n, V, C, H, W) are this process's, label (N,) and index (N,) the whole batch's.
+        """One update with the samples index (N,) of labels label (N,); `views` makes those of some of them.
 
         Returns the loss and the embeddings of the whole batch, detached. Losses are computed in float32 at
-        least, whatever the precision of the network.
+        least, whatever the precision of the network. When the device's memory does not suffice, the step is
+        made again in chunks of half the size, which stay.
         """
+        while True:
+            try:
+                mine = self.plan.chunks(len(index), self.setup.rank)
+                own = views(index[mine[0].start : mine[-1].stop])
+                return self._step(step, own, label, index, mine)
+            except torch.OutOfMemoryError:
+                self._halve()
+
+    def _halve(self) -> None:
+        """Plans for half the micro-batch. Raises UserError where that cannot help."""
+        current = min(self.plan.micro_batch or self.plan.size, max(self.plan.shares(self.plan.size)))
+        if current == 1 or self.setup.processes > 1:
+            raise UserError(
+                f"The device's memory does not suffice for a micro-batch of {current}; "
+                "use a smaller --micro-batch or another device."
+            ) from None
+        self.plan = replace(self.plan, micro_batch=current // 2)
+        self.notes.setdefault("out_of_memory_at", []).append(current)
+        self.span.forget()
+        torch.cuda.empty_cache()
+
+    def _step(
+        self, step: int, views: Tensor, label: Tensor, index: Tensor, mine: list[Chunk]
+    ) -> tuple[Tensor, Embedded]:
         self.method.train()
         self.optimizer.zero_grad(set_to_none=True)
         facts = {"label": label, "index": index}
@@ -69,7 +97,7 @@ class Updater:
         span.size, span.total, span.synchronised = self.plan.span, len(facts["index"]), self.plan.synchronised
         torch.manual_seed(key(self.seed, "embed", step, chunk.start))
         own = {"views": views[chunk.start - offset : chunk.stop - offset]}
-        with torch.set_grad_enabled(grad), self.setup.accelerator.autocast():
+        with torch.set_grad_enabled(grad), self.setup.autocast():
             embedded = call(self.method.embed, own | {name: x[rows] for name, x in facts.items()})
         return {name: x.to(torch.promote_types(x.dtype, torch.float32)) for name, x in embedded.items()}
 

@@ -40,6 +40,11 @@ class Span:
         for layer in self.layers:
             layer.update_running_statistics(processes if not self.synchronised else 1)
 
+    def forget(self) -> None:
+        """Drops what a pass that failed has collected."""
+        for layer in self.layers:
+            layer._collected.clear()
+
 
 class SumOverProcesses(torch.autograd.Function):
     """Adds a tensor over all processes; the gradient of a sum is the sum of the processes' gradients."""
@@ -98,7 +103,9 @@ class SpanBatchNorm(_BatchNorm):
 
         def summed(values: Tensor) -> Tensor:  # (rows, C, …) -> (groups, C)
             by_row = values.sum(places) if places else values
-            return SumOverProcesses.apply(by_row.new_zeros(len(sizes), x.shape[1]).index_add(0, group, by_row))
+            return SumOverProcesses.apply(
+                by_row.new_zeros(len(sizes), x.shape[1]).index_add(0, group, by_row)
+            )
 
         def spread(values: Tensor) -> Tensor:  # (groups, C) -> (rows, C, 1, …)
             return values[group].reshape(len(x), -1, *[1] * len(places))

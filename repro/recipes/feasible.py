@@ -26,8 +26,15 @@ def machine() -> Machine:
     return Machine(psutil.virtual_memory().total / 2**30, tuple(_gpus()))
 
 
-def obstacle(recipe: Recipe, here: Machine) -> str | None:
-    """Why the recipe cannot run on `here`, in a few words, or None when it can."""
+def obstacle(recipe: Recipe, here: Machine, sensibly: bool = True) -> str | None:
+    """Why the recipe cannot run on `here`, in a few words, or None when it can.
+
+    Without `sensibly`, only what makes it impossible counts: a user may start a GPU recipe on a CPU.
+    """
+    if recipe.dataset and available(recipe.dataset) is None:
+        return f"data set `{recipe.dataset}` is not here: {declaration(recipe.dataset).how_to_get}"
+    if not sensibly:
+        return None
     if recipe.tier == "cluster":
         return "needs a cluster"
     if recipe.tier == "gpu" and not here.gpus:
@@ -36,8 +43,6 @@ def obstacle(recipe: Recipe, here: Machine) -> str | None:
     memory = largest if recipe.tier == "gpu" else here.memory_gb
     if recipe.memory_gb and recipe.memory_gb > memory:
         return f"needs {recipe.memory_gb:g} GB of memory and {memory:.0f} GB are there"
-    if recipe.dataset and available(recipe.dataset) is None:
-        return f"data set `{recipe.dataset}` is not here: {declaration(recipe.dataset).how_to_get}"
     return None
 
 

@@ -37,7 +37,7 @@ class LinearProbe(Stage):
         torch.manual_seed(key(ctx.seed, ctx.stage, "weights"))
         probe = Probe(encoder, nn.Linear(encoder.dim, data.classes))
         with frozen(encoder):
-            loop = fit(ctx, probe, data, self.options)
+            loop = fit(ctx, probe, data, self.options, ctx.micro_batch)
             logits = probe.head(extract(ctx, encoder, test, self.options.views))
         return Outcome(accuracy(logits.cpu(), test.labels), loop.curve, loop.facts)
 

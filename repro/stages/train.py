@@ -7,9 +7,10 @@ from typing import Any
 import torch
 
 from repro import components
-from repro.engine import checkpoint
+from repro.engine import checkpoint, memory
 from repro.engine.fit import fit
 from repro.engine.keys import key
+from repro.engine.plan import batch_plan
 from repro.engine.stage import Context, Outcome, Stage, tiny
 from repro.networks.build import build
 from repro.options import (
@@ -46,7 +47,8 @@ class Train(Stage):
         torch.manual_seed(key(ctx.seed, ctx.stage, "weights"))
         network = build(o.network, data, o.views.size)
         method = components.load(("methods",), o.method.name)(o.method, *network)
-        loop = fit(ctx, method, data, o)
+        plan = batch_plan(o.batch, ctx.setup.processes)
+        loop = fit(ctx, method, data, o, ctx.micro_batch or memory.chosen(o, data, ctx.setup, plan))
         if ctx.setup.main:
             checkpoint.save(ctx.folder / "output.safetensors", method.state_dict(), {})
         last = loop.curve[-1]
