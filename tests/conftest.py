@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from click.testing import CliRunner, Result
 
 from repro import paths
+from repro.cli import cli
 from repro.recipes import load
 
 ROOT = Path(__file__).parents[1]
@@ -55,6 +57,11 @@ def write_recipe(project: Path) -> Write:
         return path
 
     return write
+
+
+def invoke(*arguments: str) -> Result:
+    """The command line in this process, for what needs torch: it is loaded already."""
+    return CliRunner().invoke(cli, arguments)
 
 
 def repro(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:

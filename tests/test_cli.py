@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, Write, repro
+from tests.conftest import ROOT, Write, invoke, repro
 from tests.test_recipes import GOOD
 
 HEAVY = {"torch", "numpy", "scipy", "datasets", "accelerate", "pyarrow", "sklearn"}
@@ -135,28 +135,28 @@ def test_new_writes_a_recipe_that_check_accepts(project: Path) -> None:
     assert again.returncode == 2 and "exists" in again.stderr
 
 
-def test_strict_turns_a_verdict_into_a_status(write_recipe: Write, project: Path) -> None:
+def test_strict_turns_a_verdict_into_a_status(write_recipe: Write) -> None:
     write_recipe(
         "r", GOOD + "expected:\n- {metric: knn.top1, at_least: 101, source: {where: x, evidence: memory}}\n"
     )
-    assert repro("run", "r", "--seeds", "0,1", cwd=project).returncode == 0
-    done = repro("run", "r", "--seeds", "0,1", "--strict", cwd=project)
-    assert done.returncode == 1 and "already recorded" in done.stdout
+    assert invoke("run", "r", "--seeds", "0,1").exit_code == 0
+    done = invoke("run", "r", "--seeds", "0,1", "--strict")
+    assert done.exit_code == 1 and "already recorded" in done.stdout
 
 
-def test_an_override_is_not_comparable_and_a_harmless_one_is(write_recipe: Write, project: Path) -> None:
+def test_an_override_is_not_comparable_and_a_harmless_one_is(write_recipe: Write) -> None:
     claim = "expected:\n- {metric: knn.top1, value: 90, delta: 90, source: {where: x, evidence: memory}}\n"
     write_recipe("r", GOOD + claim)
-    done = repro("run", "r", "-o", "stages.pretrain.epochs=2", cwd=project)
-    assert done.returncode == 0 and "not comparable" in done.stdout, done.stderr
-    done = repro("run", "r", "-o", "title=Other words", cwd=project)
-    assert done.returncode == 0 and "not comparable" not in done.stdout, done.stderr
+    done = invoke("run", "r", "-o", "stages.pretrain.epochs=2")
+    assert done.exit_code == 0 and "not comparable" in done.stdout
+    done = invoke("run", "r", "-o", "title=Other words")
+    assert done.exit_code == 0 and "not comparable" not in done.stdout
 
 
 def test_a_failing_recipe_does_not_stop_the_others(write_recipe: Write, project: Path) -> None:
     write_recipe("a", GOOD.replace("lr: 1e-1", "lr: 1e30").replace("epochs: 1", "epochs: 5"))
     write_recipe("b", GOOD)
-    done = repro("run", "a", "b", cwd=project)
-    assert done.returncode == 1
+    done = invoke("run", "a", "b")
+    assert done.exit_code == 1
     assert "Failed: a: " in done.stdout and list(project.glob("results/records/b/*.json"))
     assert not list(project.glob("results/records/a/*.json"))

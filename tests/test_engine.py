@@ -23,7 +23,7 @@ from repro.engine.batches import Batches
 from repro.engine.budget import Deadline, Stopped
 from repro.engine.loop import Collapse, Loop
 from repro.errors import UserError
-from tests.conftest import ROOT, Write, repro
+from tests.conftest import ROOT, Write, invoke, repro
 from tests.test_recipes import GOOD
 
 
@@ -174,8 +174,7 @@ def test_kill_9_and_the_same_command_again_give_the_same_metrics(write_recipe: W
     """The uninterrupted run, and one that is killed twice in the middle of training, byte for byte."""
     write_recipe("whole", LONGER)
     write_recipe("killed", LONGER)
-    done = repro("run", "whole", cwd=project)
-    assert done.returncode == 0, done.stderr
+    assert invoke("run", "whole").exit_code == 0
     command = [sys.executable, "-m", "repro", "run", "killed", "--checkpoint-every", "0.2s"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     reached = 0
@@ -185,7 +184,7 @@ def test_kill_9_and_the_same_command_again_give_the_same_metrics(write_recipe: W
         process.kill()
         process.wait()
     assert not list(project.glob("results/records/killed/*"))
-    assert repro("run", "killed", cwd=project).returncode == 0
+    assert invoke("run", "killed").exit_code == 0
     whole, killed = (read_record(project, name) for name in ("whole", "killed"))
     assert killed["metrics"] == whole["metrics"]
     assert killed["curves"] == whole["curves"]

@@ -12,12 +12,15 @@ from repro.options import Optimizer, Schedule
 
 
 def build(options: Optimizer, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """torch's optimizer for the recipe's `optimizer:`."""
-    o = options
+    """torch's optimizer for the recipe's `optimizer:`; on a GPU in its fused form."""
+    o, trained = options, list(parameters)
+    fused = all(p.is_cuda for p in trained) or None
     if o.name == "sgd":
-        return torch.optim.SGD(parameters, o.lr, o.momentum, weight_decay=o.weight_decay, nesterov=o.nesterov)
+        return torch.optim.SGD(
+            trained, o.lr, o.momentum, weight_decay=o.weight_decay, nesterov=o.nesterov, fused=fused
+        )
     adam = torch.optim.Adam if o.name == "adam" else torch.optim.AdamW
-    return adam(parameters, o.lr, o.betas or (0.9, 0.999), weight_decay=o.weight_decay)
+    return adam(trained, o.lr, o.betas or (0.9, 0.999), weight_decay=o.weight_decay, fused=fused)
 
 
 def factor(schedule: Schedule, step: int, steps_per_epoch: int, epochs: int) -> float:

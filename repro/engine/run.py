@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,13 +33,17 @@ SMOKE_SAMPLES = 16
 
 @dataclass(frozen=True)
 class Run:
-    """One execution of a recipe. `recipe` is as it will be executed; a smoke run shrinks it itself."""
+    """One execution of a recipe. `recipe` is as it will be executed; a smoke run shrinks it itself.
+
+    A `fresh` run forgets what an earlier one has left; else it goes on from there.
+    """
 
     recipe: Recipe
     seed: int
     setup: Setup
     overrides: Sequence[str] = ()
     smoke: bool = False
+    fresh: bool = False
     deadline: Deadline = field(default_factory=Deadline)
     micro_batch: int | None = None
     progress_every: float = 0.0
@@ -95,7 +100,10 @@ class Run:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(self.folder / "lock", timeout=0):
+            with FileLock(self.folder.with_suffix(".lock"), timeout=0):
+                if self.fresh:
+                    shutil.rmtree(self.folder)
+                    self.folder.mkdir()
                 yield
         except Timeout:
             raise UserError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -101,17 +100,16 @@ class Session:
                 setup=setup,
                 overrides=self.overrides if changed else (),
                 smoke=self.smoke,
+                fresh=fresh,
                 deadline=self._deadline,
                 micro_batch=self.micro_batch,
                 checkpoint_every=budget.seconds(self.checkpoint_every),
                 progress_every=0.2 if sys.stderr.isatty() else 20.0,
             )
-            self._run_seed(run, fresh)
+            self._run_seed(run)
 
-    def _run_seed(self, run: Run, fresh: bool) -> None:
+    def _run_seed(self, run: Run) -> None:
         setup = run.setup
-        if fresh and setup.main:
-            shutil.rmtree(run.folder, ignore_errors=True)
         if reason := setup.agree(self._deadline.check()):
             raise budget.Stopped(f"{reason} before seed {run.seed} of {run.recipe.id}")
         record = run.execute()

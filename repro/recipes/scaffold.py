@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from repro import paths
+from repro.components import names as component_names
 from repro.data.declare import names as dataset_names
 from repro.errors import UserError
 from repro.papers.load import paper as load_paper
@@ -35,7 +36,7 @@ def start(recipe: str, paper: str | None, extends: str | None, family: str | Non
     written = []
     if paper and not known:
         written.append(_write(paths.papers_dir() / f"{paper}.yaml", _paper_text(paper, family)))
-    text = _child(recipe, paper, extends) if extends else _whole(recipe, str(paper))
+    text = _child(recipe, paper, extends) if extends else _whole(recipe, str(paper), known)
     path = paths.recipes_dir() / family / f"{recipe}.yaml"
     return [*written, _write(path, text + _expected(recipe, known))]
 
@@ -68,10 +69,18 @@ extends: {extends}
 """
 
 
-def _whole(recipe: str, paper: str) -> str:
+def _whole(recipe: str, slug: str, paper: Paper | None) -> str:
+    protocol = paper.protocol.settings if paper and paper.protocol else {}
+    method = (paper.method or "").lower() if paper else ""
+    method = method if method in component_names(("methods",)) else "simclr"
+
+    def setting(name: str, default: float) -> str:
+        value = protocol.get(name)
+        return f"{value if isinstance(value, int | float) and value > 0 else default:g}"
+
     return f"""\
 # Say here where the settings come from: the paper's section, the official repository at a commit.
-paper: {paper}
+{_protocol(paper)}paper: {slug}
 title: {recipe}
 tier: gpu                    # cpu: about two hours on two cores; gpu: about a day on one GPU; cluster: more
 dataset: {_dataset(recipe)}           # `repro data list`
@@ -80,12 +89,12 @@ seeds: [0, 1, 2]
 stages:
   pretrain:
     kind: train
-    method: {{name: simclr, temperature: 0.5}}     # a file of repro/methods/
+    method: {{name: {method}}}     # a file of repro/methods/, with its options
     network: {{backbone: resnet18, stem: cifar, head: {{kind: mlp, hidden: 512, out: 128}}}}
     views: {{policy: simclr-cifar, count: 2}}      # a file of repro/views/policies/
-    epochs: 200
-    batch: {{size: 512}}
-    optimizer: {{name: sgd, lr: 0.06, momentum: 0.9, weight_decay: 5.0e-4}}
+    epochs: {_whole_number(setting("epochs", 200))}
+    batch: {{size: {_whole_number(setting("batch_size", 512))}}}
+    optimizer: {{name: sgd, lr: {setting("lr", 0.06)}, momentum: 0.9, weight_decay: {setting("weight_decay", 5e-4)}}}
     schedule: {{name: cosine, warmup_epochs: 10}}
   probe:
     kind: linear_probe
@@ -100,6 +109,18 @@ stages:
 # deviations:
 #   - {{what: precision, paper: fp32, here: bf16 autocast, why: speed}}
 """
+
+
+def _protocol(paper: Paper | None) -> str:
+    """What the paper's file knows of its settings, as comments to work from."""
+    if not paper or not paper.protocol:
+        return ""
+    lines = [f"#   {name}: {' '.join(str(value).split())}" for name, value in paper.protocol.settings.items()]
+    return "\n".join([f"# The paper's protocol (evidence `{paper.protocol.evidence}`):", *lines, ""])
+
+
+def _whole_number(text: str) -> int:
+    return max(1, round(float(text)))
 
 
 def _expected(recipe: str, paper: Paper | None) -> str:

@@ -23,7 +23,7 @@ class Augment:
     """Makes `options.count` views of `size` x `size` pixels of every image.
 
     `mean` and `std` (of pixels in 0..1, per channel) are used unless the options have their own, and `size`
-    likewise. Raises UserError for options that contradict each other or do not fit the size.
+    likewise. Raises UserError for options that do not fit the size.
     """
 
     def __init__(self, options: Views, size: int, mean: Sequence[float], std: Sequence[float]) -> None:
@@ -83,13 +83,10 @@ def plain(images: Tensor, mean: Sequence[float], std: Sequence[float], size: int
 
 
 def _check(options: Views, size: int) -> None:
-    if options.crop and options.pad_crop:
-        raise UserError("views: `crop` and `pad_crop` are both on: switch one off with `null`.")
-    blur = options.blur
-    if blur and (blur.kernel % 2 == 0 or blur.kernel >= 2 * size):
+    if options.blur and options.blur.kernel >= 2 * size:
         raise UserError(
-            f"views: a blur with `kernel: {blur.kernel}` does not fit views of {size} pixels: "
-            f"give an odd number below {2 * size}."
+            f"views: a blur with `kernel: {options.blur.kernel}` does not fit views of {size} pixels: "
+            f"give a number below {2 * size}."
         )
 
 
