@@ -151,7 +151,10 @@ def test_every_epoch_visits_every_sample_once_and_differently() -> None:
     assert all(torch.equal(e.sort().values, torch.arange(103)) for e in epochs)
     assert not torch.equal(epochs[0], epochs[1])
     assert torch.equal(Batches(103, 10, 3, False, seed=1)[25], batches[25])  # whatever was asked before
+    assert batches.sizes == {10, 3} == {len(batches[0]), len(batches[10])}
     assert Batches(103, 10, 3, True, seed=1).total == 30
+    assert Batches(103, 10, 3, True, seed=1).sizes == {10}
+    assert Batches(5, 10, 3, False, seed=1).sizes == {5}
     with pytest.raises(UserError, match="larger than the 5 samples"):
         Batches(5, 10, 1, True, seed=0)
 

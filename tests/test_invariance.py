@@ -26,6 +26,7 @@ from repro.engine.method import Method, unit
 from repro.engine.plan import BatchPlan
 from repro.engine.setup import Setup
 from repro.engine.update import Updater, trainable
+from repro.methods.cross_entropy import CrossEntropy
 from repro.methods.simclr import SimCLR, nt_xent
 from repro.methods.supcon import SupCon
 from repro.networks.batchnorm import convert
@@ -79,6 +80,7 @@ class Contrast(SimCLR):
 METHODS = {
     "supcon": lambda e, h: SupCon(SupCon.Options(name="supcon"), e, h),
     "simclr": lambda e, h: Contrast(SimCLR.Options(name="simclr"), e, h),
+    "cross_entropy": lambda e, h: CrossEntropy(CrossEntropy.Options(name="cross_entropy"), e, h),
     "byol-like": lambda e, h: Bootstrap(None, e, h),
     "barlow-like": lambda e, h: Decorrelation(None, e, h),
 }
@@ -117,7 +119,7 @@ def train(
     labels = torch.arange(SAMPLES) % 3
     losses = []
     for step in range(first, last):
-        size = BATCH - 2 * (step % 5 == 4)  # some batches are smaller, as the last of an epoch
+        size = 11 if step % 5 == 4 else BATCH  # some batches are smaller, as the last of an epoch
         index = torch.randperm(SAMPLES, generator=generator(key("order", step)))[:size]
         losses.append(updater.step(step, data.__getitem__, labels[index], index)[0].item())
         method.after_step(step, STEPS)
@@ -216,7 +218,7 @@ def test_one_process_is_plain_torch() -> None:
     data = torch.randn(SAMPLES, 2, 3, 8, 8, dtype=torch.float64, generator=generator(2))
     labels = torch.arange(SAMPLES) % 3
     for step in range(STEPS):
-        size = BATCH - 2 * (step % 5 == 4)
+        size = 11 if step % 5 == 4 else BATCH
         index = torch.randperm(SAMPLES, generator=generator(key("order", step)))[:size]
         loss = method.loss(**method.embed(data[index]), label=labels[index])
         optimizer.zero_grad()

@@ -28,18 +28,19 @@ def test_a_plan_covers_every_sample_once(
             assert all(c.stop - c.start <= (micro or 0) for c in chunks)
 
 
-@given(sizes, sizes, st.integers(1, 9), st.none() | st.integers(1, 64))
+@given(sizes, sizes, st.integers(1, 9), st.none() | st.integers(1, 64), sizes)
 def test_exact_means_the_groups_of_one_process(
-    size: int, span: int, processes: int, micro: int | None
+    size: int, span: int, processes: int, micro: int | None, rest: int
 ) -> None:
     span, processes = min(span, size), min(processes, size)
     plan = BatchPlan(size, span, processes, micro)
-    groups = [g for rank in range(processes) for c in plan.chunks(size, rank) for g in c.groups]
-    single = [g for c in BatchPlan(size, span).chunks(size, 0) for g in c.groups]
-    if plan.synchronised:
-        assert plan.exact and plan.deviations() == []
-    else:
-        assert plan.exact == (groups == single) == (plan.deviations() == [])
+    for samples in (size, max(processes, min(rest, size))):
+        groups = [g for rank in range(processes) for c in plan.chunks(samples, rank) for g in c.groups]
+        single = [g for c in BatchPlan(size, span).chunks(samples, 0) for g in c.groups]
+        if plan.synchronised(samples):
+            assert plan.exact(samples) and not plan.cached
+        else:
+            assert plan.exact(samples) == (groups == single) == (plan.deviations([samples]) == [])
 
 
 @pytest.mark.parametrize(
@@ -57,11 +58,12 @@ def test_a_plan_says_what_it_does(batch: Batch, processes: int, micro: int | Non
 
 
 def test_a_span_that_cannot_be_honoured_is_a_deviation() -> None:
-    (deviation,) = batch_plan(Batch(size=1024), 1, 256).deviations()
+    (deviation,) = batch_plan(Batch(size=1024), 1, 256).deviations([1024])
     assert (deviation.what, deviation.paper) == ("BatchNorm span", "1024 samples")
     assert "256" in deviation.here
 
 
 def test_more_processes_than_samples_are_refused() -> None:
-    with pytest.raises(UserError, match="cannot be shared by 9 processes"):
-        BatchPlan(8, 8, processes=9)
+    with pytest.raises(UserError, match="8 samples cannot be shared by 9 processes"):
+        BatchPlan(8, 8, processes=9).check(8)
+    BatchPlan(8, 8, processes=8).check(8)

@@ -37,6 +37,12 @@ class Batches:
         return whole if self.drop_last else math.ceil(self.samples / self.size)
 
     @property
+    def sizes(self) -> set[int]:
+        """The sizes of the batches of an epoch: one, or two when the last is smaller."""
+        last = self.samples - (self.per_epoch - 1) * self.size
+        return {min(self.size, self.samples), min(self.size, last)}
+
+    @property
     def total(self) -> int:
         return self.per_epoch * self.epochs
 

@@ -27,7 +27,10 @@ def describe(
                 plan = batch_plan(stage.batch, processes, micro_batch or fitting)
             batches = _batches(recipe, stage)
             line += f", {plan.describe()}, {batches.per_epoch} steps × {batches.epochs} epochs"
-            lines += [line, *(f"    deviation: {d.what}: {d.paper} → {d.here}" for d in plan.deviations())]
+            lines += [
+                line,
+                *(f"    deviation: {d.what}: {d.paper} → {d.here}" for d in plan.deviations(batches.sizes)),
+            ]
         else:
             lines.append(line)
     return "\n".join(lines)

@@ -37,15 +37,16 @@ def fit(ctx: Context, method: Method, data: ImageSet, o: Training, micro_batch: 
     """Minimises the method's loss over the recipe's epochs. Returns the finished loop with its curve.
 
     At most `micro_batch` samples go through the network at once; fewer, when the memory turns out too small.
-
     The curve has `loss`, `lr` and `spread` (see `spread`). Raises Collapse when the loss is not finite or
-    all embeddings have become equal.
+    all embeddings have become equal, and UserError when a batch cannot be shared by the processes.
     """
     method.to(ctx.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     span = convert(method)
     optimizer = optim.build(o.optimizer, trainable(method))
     batches = Batches(len(data.images), o.batch.size, o.epochs, o.batch.drop_last, ctx.seed)
     plan = batch_plan(o.batch, ctx.setup.processes, micro_batch)
+    for samples in batches.sizes:
+        plan.check(samples)
     updater = Updater(ctx.setup, plan, method, optimizer, span, key(ctx.seed, ctx.stage))
     augment = Augment(o.views, o.views.size or data.images.shape[-1], data.mean, data.std)
     images, labels = data.images.to(ctx.device), data.labels.to(ctx.device)
@@ -63,7 +64,7 @@ def fit(ctx: Context, method: Method, data: ImageSet, o: Training, micro_batch: 
         method.after_step(step, batches.total)
         if step % every == 0 or step == batches.total - 1:
             loop.log(loss=loss, lr=lr, spread=_checked_spread(embedded, step))
-    ctx.deviations += updater.plan.deviations()
+    ctx.deviations += updater.plan.deviations(batches.sizes)
     loop.notes |= {"plan": updater.plan.describe(), **updater.notes}
     return loop
 

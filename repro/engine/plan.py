@@ -7,6 +7,7 @@ another in it, each process takes a run of samples, and works through it in chun
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
@@ -28,7 +29,7 @@ class Chunk:
 class BatchPlan:
     """The division of batches of `size` samples with BatchNorm over `span` of them.
 
-    Raises UserError when there are more processes than samples.
+    The last batch of an epoch may be smaller: the questions below are asked for a number of `samples`.
     """
 
     size: int
@@ -36,10 +37,12 @@ class BatchPlan:
     processes: int = 1
     micro_batch: int | None = None
 
-    def __post_init__(self) -> None:
-        if self.processes > self.size:
+    def check(self, samples: int) -> None:
+        """Raises UserError when a batch of `samples` leaves a process without any."""
+        if self.processes > samples:
             raise UserError(
-                f"A batch of {self.size} cannot be shared by {self.processes} processes; use fewer."
+                f"A batch of {samples} samples cannot be shared by {self.processes} processes; "
+                "use fewer of them, or `drop_last` if it is the last batch of an epoch."
             )
 
     def shares(self, samples: int) -> list[int]:
@@ -64,20 +67,18 @@ class BatchPlan:
         """Whether a process needs several chunks, and so gradient caching."""
         return self.micro_batch is not None and max(self.shares(self.size)) > self.micro_batch
 
-    @property
-    def synchronised(self) -> bool:
+    def synchronised(self, samples: int) -> bool:
         """Whether a BatchNorm group lies on several processes and its statistics are summed over them."""
-        return not self.cached and not set(accumulate(self.shares(self.size))) <= self._group_ends()
+        return not self.cached and not set(accumulate(self.shares(samples))) <= self._group_ends(samples)
 
-    @property
-    def exact(self) -> bool:
+    def exact(self, samples: int) -> bool:
         """Whether BatchNorm sees exactly the groups of the recipe."""
-        ends = {c.stop for r in range(self.processes) for c in self.chunks(self.size, r)}
-        return self.synchronised or ends <= self._group_ends()
+        ends = {c.stop for r in range(self.processes) for c in self.chunks(samples, r)}
+        return self.synchronised(samples) or ends <= self._group_ends(samples)
 
-    def deviations(self) -> list[Deviation]:
-        """What this plan cannot honour of the recipe."""
-        if self.exact:
+    def deviations(self, sizes: Iterable[int]) -> list[Deviation]:
+        """What this plan cannot honour of the recipe in batches of these sizes."""
+        if all(self.exact(samples) for samples in sizes):
             return []
         return [
             Deviation(
@@ -97,13 +98,8 @@ class BatchPlan:
         else:
             each = str(shares[0])
         uneven = f" (shares {shares})" if len(set(shares)) > 1 else ""
-        how = (
-            "synchronised"
-            if self.synchronised
-            else "exact"
-            if self.exact
-            else f"only over {self.micro_batch}"
-        )
+        exact = "exact" if self.exact(self.size) else f"only over {self.micro_batch}"
+        how = "synchronised" if self.synchronised(self.size) else exact
         return f"batch {self.size} = {self.processes} {many} × {each}{uneven}, BatchNorm over {self.span} ({how})"
 
     def _chunk_end(self, start: int) -> int:
@@ -119,8 +115,8 @@ class BatchPlan:
         inner = [e for e in range(start // self.span * self.span, stop, self.span) if start < e < stop]
         return tuple(b - a for a, b in pairwise([start, *inner, stop]))
 
-    def _group_ends(self) -> set[int]:
-        return set(accumulate(_cut(self.size, self.span)))
+    def _group_ends(self, samples: int) -> set[int]:
+        return set(accumulate(_cut(samples, self.span)))
 
 
 def batch_plan(batch: Batch, processes: int = 1, micro_batch: int | None = None) -> BatchPlan:

@@ -92,9 +92,9 @@ class Updater:
         self, step: int, chunk: Chunk, offset: int, views: Tensor, facts: Embedded, grad: bool = True
     ) -> Embedded:
         """Embeddings of one chunk. The seed makes dropout the same in both passes of gradient caching."""
-        span, rows = self.span, slice(chunk.start, chunk.stop)
+        span, rows, samples = self.span, slice(chunk.start, chunk.stop), len(facts["index"])
         span.groups, span.first, span.collect = chunk.groups, chunk.start, grad
-        span.size, span.total, span.synchronised = self.plan.span, len(facts["index"]), self.plan.synchronised
+        span.size, span.total, span.synchronised = self.plan.span, samples, self.plan.synchronised(samples)
         torch.manual_seed(key(self.seed, "embed", step, chunk.start))
         own = {"views": views[chunk.start - offset : chunk.stop - offset]}
         with torch.set_grad_enabled(grad), self.setup.autocast():

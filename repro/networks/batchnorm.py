@@ -38,7 +38,7 @@ class Span:
     def update_running_statistics(self, processes: int = 1) -> None:
         """Moves the running statistics towards the mean of what was collected in this step."""
         for layer in self.layers:
-            layer.update_running_statistics(processes if not self.synchronised else 1)
+            layer.update_running_statistics(1 if self.synchronised else processes)
 
     def forget(self) -> None:
         """Drops what a pass that failed has collected."""
