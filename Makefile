@@ -16,13 +16,13 @@ help:  ## show this list
 	@command -v uv >/dev/null || { test -x $(BIN)/uv || { $(PYTHON) -m venv .venv && $(BIN)/python -m pip install -q uv; }; }
 	@uv=$$(command -v uv || echo $(BIN)/uv); \
 	  test -x $(BIN)/python || $$uv venv -q --python $(PYTHON) .venv; \
-	  $$uv pip install -q --python $(BIN)/python -e '.[dev]'
+	  $$uv pip install -q --compile-bytecode --python $(BIN)/python -e '.[dev]'
 	@touch $@
 
 install: .venv/installed  ## create .venv and install everything
 
 demo: install  ## run two small recipes and show reported against measured (no data, no GPU)
-	@$(REPRO) run supcon-simplex-toy siren-image-mini --force
+	@$(REPRO) run supcon-simplex-toy siren-image-mini --force --results .repro/demo
 
 test: install  ## run the tests
 	@$(BIN)/pytest -n auto

@@ -153,6 +153,12 @@ def test_an_override_is_not_comparable_and_a_harmless_one_is(write_recipe: Write
     assert done.exit_code == 0 and "not comparable" not in done.stdout
 
 
+def test_records_go_where_they_are_wanted(write_recipe: Write, project: Path) -> None:
+    write_recipe("r", GOOD)
+    assert invoke("run", "r", "--results", "elsewhere").exit_code == 0
+    assert list(project.glob("elsewhere/records/r/*.json")) and not (project / "results").exists()
+
+
 def test_a_failing_recipe_does_not_stop_the_others(write_recipe: Write, project: Path) -> None:
     write_recipe("a", GOOD.replace("lr: 1e-1", "lr: 1e30").replace("epochs: 1", "epochs: 5"))
     write_recipe("b", GOOD)

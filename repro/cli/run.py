@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -48,6 +49,11 @@ What is already recorded is not run again (--force does), and what was interrupt
 @click.option("--find-micro-batch", is_flag=True, help="Print the largest micro-batch that fits, and stop.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True)
+@click.option(
+    "--results",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where records are kept, in place of results/.",
+)
 @click.option("--strict", is_flag=True, help="Exit with status 1 unless every verdict is `matches`.")
 @click.option("--force", is_flag=True, help="Run again even where a record exists.")
 def command(
@@ -67,6 +73,7 @@ def command(
     find_micro_batch: bool,
     device: str,
     precision: str,
+    results: Path | None,
     strict: bool,
     force: bool,
 ) -> None:
@@ -102,6 +109,7 @@ def command(
         device=device,
         precision=precision,
         force=force,
+        results=results,
         keep_going=everything or len(chosen) > 1,
         only_feasible=everything,
         echo=click.echo,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from repro import paths
 from repro.engine import budget
@@ -35,6 +36,7 @@ class Session:
     device: str = "auto"
     precision: str = "auto"
     force: bool = False
+    results: Path | None = None
     keep_going: bool = False
     only_feasible: bool = False
     echo: Callable[[str], None] = print
@@ -79,7 +81,8 @@ class Session:
 
     @property
     def _store(self) -> Store:
-        return Store(paths.project() / ".repro" / "smoke" if self.smoke else paths.results_dir())
+        usual = paths.project() / ".repro" / "smoke" if self.smoke else paths.results_dir()
+        return Store(self.results or usual)
 
     def _run_recipe(self, recipe: Recipe, seeds: Sequence[int], setup: Setup) -> None:
         digest = recipe_hash(recipe)
