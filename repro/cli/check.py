@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from repro.cli.common import RecipeId, as_json, echo_json
+from repro.cli.common import RECIPE, as_json, echo_json
 
 
 @click.command(
@@ -18,7 +18,7 @@ Examples:
   repro check --schema > recipe.schema.json    for completion in editors
 """,
 )
-@click.argument("recipes", nargs=-1, type=RecipeId())
+@click.argument("recipes", nargs=-1, type=RECIPE)
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of recipe files and stop.")
 @as_json
 def command(recipes: tuple[str, ...], schema: bool, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
@@ -15,14 +16,36 @@ def echo_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
 
 
-class RecipeId(click.ParamType):
-    """A recipe's id, completed by the shell."""
+class Named(click.ParamType):
+    """A name out of a list that the shell can complete; `known` finds it when it is needed."""
 
-    name = "recipe"
+    def __init__(self, name: str, known: Callable[[], Iterable[str]]):
+        self.name, self.known = name, known
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        from repro.recipes.load import ids
+        return [CompletionItem(name) for name in self.known() if name.startswith(incomplete)]
 
-        return [CompletionItem(i) for i in ids() if i.startswith(incomplete)]
+
+def _recipes() -> Iterable[str]:
+    from repro.recipes.load import ids
+
+    return ids()
+
+
+def _papers() -> Iterable[str]:
+    from repro.papers.load import slugs
+
+    return slugs()
+
+
+def _data_sets() -> Iterable[str]:
+    from repro.data.declare import names
+
+    return names()
+
+
+RECIPE = Named("recipe", _recipes)
+PAPER = Named("slug", _papers)
+DATA_SET = Named("name", _data_sets)

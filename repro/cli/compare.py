@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from repro.cli.common import RecipeId, as_json
+from repro.cli.common import RECIPE, as_json
 
 
 @click.command(
@@ -16,7 +16,7 @@ Examples:
   repro compare a/record.json b/record.json         records, wherever they are
 """,
 )
-@click.argument("what", nargs=-1, required=True, type=RecipeId())
+@click.argument("what", nargs=-1, required=True, type=RECIPE)
 @as_json
 def command(what: tuple[str, ...], as_json: bool) -> None:
     """Compare one recipe with its paper, or several recipes (or record files) with each other."""
@@ -32,7 +32,11 @@ def command(what: tuple[str, ...], as_json: bool) -> None:
     store = Store(paths.results_dir())
     if len(what) == 1 and not what[0].endswith(".json"):
         recipe = load(what[0])
-        click.echo(render(rows([(recipe, recipe_hash(recipe))], store), "json" if as_json else "text"))
+        found = rows([(recipe, recipe_hash(recipe))], store)
+        click.echo(render(found, "json" if as_json else "text"))
+        for row in found if not as_json else ():
+            if row.judgement:
+                click.echo(f"\n{row.metric}: {row.verdict}. {row.judgement.reason}")
         return
     groups = {}
     for name in what:

@@ -6,23 +6,9 @@ import dataclasses
 import sys
 
 import click
-from click.shell_completion import CompletionItem
 from tabulate import tabulate
 
-from repro.cli.common import as_json, echo_json
-
-
-class DataSetName(click.ParamType):
-    """A data set's name, completed by the shell."""
-
-    name = "name"
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        from repro.data.declare import names
-
-        return [CompletionItem(name) for name in names() if name.startswith(incomplete)]
+from repro.cli.common import DATA_SET, as_json, echo_json
 
 
 @click.group(
@@ -69,7 +55,7 @@ def list_sets(as_json: bool) -> None:
 
 
 @command.command("get", epilog="\b\nExample:\n  repro data get cifar10 cifar100\n")
-@click.argument("names", nargs=-1, required=True, type=DataSetName())
+@click.argument("names", nargs=-1, required=True, type=DATA_SET)
 def get_sets(names: tuple[str, ...]) -> None:
     """Download, verify and keep data sets."""
     from repro.data.declare import declaration
@@ -95,7 +81,7 @@ content: the same images and labels, in any order; exit status 1 if it differs.
 order:   the rows stand in the official order; another order is noted in the records of runs.
 """,
 )
-@click.argument("names", nargs=-1, type=DataSetName())
+@click.argument("names", nargs=-1, type=DATA_SET)
 @as_json
 def verify_sets(names: tuple[str, ...], as_json: bool) -> None:
     """Compare data sets with the known fingerprints."""

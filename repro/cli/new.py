@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from repro.cli.common import RecipeId
+from repro.cli.common import RECIPE
 
 
 @click.command(
@@ -20,7 +20,7 @@ Examples:
 @click.option(
     "--paper", help="The paper's slug (`repro papers` lists them); a new one gets a file of its own."
 )
-@click.option("--extends", type=RecipeId(), help="The recipe whose values the new one changes.")
+@click.option("--extends", type=RECIPE, help="The recipe whose values the new one changes.")
 @click.option("--family", help="The folder below recipes/; by default that of the parent or of the paper.")
 def command(recipe: str, paper: str | None, extends: str | None, family: str | None) -> None:
     """Start a recipe: a commented file that `repro check` accepts."""

@@ -5,29 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 from tabulate import tabulate
 
-from repro.cli.common import as_json, echo_json
+from repro.cli.common import PAPER, as_json, echo_json
 
 if TYPE_CHECKING:
     from repro.papers.standing import Standing
 
 TIERS = ("cpu", "gpu", "cluster", "none", "closed")
 STATUSES = ("reproduced", "measured", "runnable", "planned", "out-of-reach")
-
-
-class Slug(click.ParamType):
-    """A paper's slug, completed by the shell."""
-
-    name = "slug"
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        from repro.papers.load import slugs
-
-        return [CompletionItem(s) for s in slugs() if s.startswith(incomplete)]
 
 
 @click.group(
@@ -82,7 +68,7 @@ Examples:
   repro papers show khosla2020-supcon --json | jq .protocol.settings
 """
 )
-@click.argument("slug", type=Slug())
+@click.argument("slug", type=PAPER)
 @click.option("--bibtex", "as_bibtex", is_flag=True, help="Print the BibTeX entry instead.")
 @as_json
 def show(slug: str, as_bibtex: bool, as_json: bool) -> None:

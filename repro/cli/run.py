@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from repro.cli.common import RecipeId
+from repro.cli.common import RECIPE
 from repro.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ Examples:
 What is already recorded is not run again (--force does), and what was interrupted is resumed.
 """,
 )
-@click.argument("recipes", nargs=-1, type=RecipeId())
+@click.argument("recipes", nargs=-1, type=RECIPE)
 @click.option("--all", "everything", is_flag=True, help="All recipes that this machine can run.")
 @click.option("--tier", type=click.Choice(["cpu", "gpu", "cluster"]), help="With --all: only this tier.")
 @click.option("--seed", type=int, help="One seed instead of the recipe's.")

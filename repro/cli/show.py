@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from repro.cli.common import RecipeId, as_json, echo_json
+from repro.cli.common import RECIPE, as_json, echo_json
 
 
 @click.command(
@@ -15,7 +15,7 @@ Examples:
   repro show supcon-cifar100 --json | jq .resolved.stages.pretrain.optimizer
 """,
 )
-@click.argument("recipe", type=RecipeId())
+@click.argument("recipe", type=RECIPE)
 @as_json
 def command(recipe: str, as_json: bool) -> None:
     """Show one recipe as it will be executed, with what it inherits, and what came of it."""
