@@ -65,7 +65,7 @@ def method(setup: Setup, data: ImageSet) -> Method:
     torch.manual_seed(0)
     head = {"kind": "mlp", "hidden": 512, "out": 128}
     options = ResNet.Options.model_validate({"backbone": "resnet18", "stem": "cifar", "head": head})
-    made = SupCon(SupCon.Options(name="supcon"), *build(options, data))
+    made = SupCon(SupCon.Options(name="supcon"), *build(options, data.shape, data.classes))
     return made.to(setup.device).train()
 
 

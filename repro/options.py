@@ -227,6 +227,11 @@ class Views(Options):
     solarise: Solarise | None = None
     normalise: Normalise | None = None
 
+    def shape(self, image: tuple[int, int, int]) -> tuple[int, int, int]:
+        """(C, S, S) of a view of an image (C, H, W)."""
+        size = self.size or image[-1]
+        return image[0], size, size
+
     @model_validator(mode="after")
     def _one_kind_of_crop(self) -> Views:
         if self.crop and self.pad_crop:

@@ -31,7 +31,7 @@ def test_the_estimate_of_a_perceptron_is_a_count_by_hand(write_recipe: Write) ->
     """supcon with hidden [8], head 8 → 4, two views of 8×8 = 64 pixels, SGD: weights 64·8+8+8·8+8+8·4+4."""
     write_recipe("r", GOOD)
     options = load("r").stages["pretrain"]
-    fixed, each = memory.needs(options, look_alike("digits", "train", 16, key=0))
+    fixed, each = memory.needs(options, (1, 8, 8), 10)
     weights = (64 * 8 + 8) + (8 * 8 + 8) + (8 * 4 + 4)
     assert fixed == 4 * weights * 3  # weights, gradients, momentum
     floats = each / 4 / 2  # a view
@@ -47,8 +47,8 @@ def test_the_estimate_counts_what_torch_saves() -> None:
         update={"network": options.network.model_copy(update={"backbone": "resnet18"})}
     )
     data = look_alike("cifar10", "train", 4, key=0)
-    _, each = memory.needs(options, data)
-    method = CrossEntropy(options.method, *build(options.network, data))
+    _, each = memory.needs(options, data.shape, data.classes)
+    method = CrossEntropy(options.method, *build(options.network, data.shape, data.classes))
     counts = []
     for n in (1, 2):
         storages: dict[int, int] = {}

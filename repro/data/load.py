@@ -38,6 +38,12 @@ class ImageSet:
     fingerprint: Fingerprint | None = None
     deviations: list[Deviation] = field(default_factory=list)
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of an image."""
+        channels, height, width = self.images.shape[1:]
+        return channels, height, width
+
 
 def load(name: str, split: str) -> ImageSet:
     """The split from the decoded cache, `$REPRO_DATA`, the hub's local cache, or an installed package.

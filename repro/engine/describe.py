@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from repro.data.declare import declaration
-from repro.data.load import look_alike
 from repro.engine.batches import Batches
 from repro.engine.memory import micro_batch as fitting_micro_batch
 from repro.engine.memory import needs
@@ -37,7 +36,8 @@ def describe(
 
 
 def _needs(recipe: Recipe, stage: Any) -> tuple[int, int]:
-    return needs(stage, look_alike(str(recipe.dataset), stage.split, 1, key=0))
+    declared = declaration(str(recipe.dataset))
+    return needs(stage, declared.shape, declared.classes_in(stage.split))
 
 
 def _batches(recipe: Recipe, stage: Any) -> Batches:

@@ -9,7 +9,7 @@ import torch
 
 from repro import components
 from repro.data.load import ImageSet
-from repro.engine.memory import SHARE, free, needs
+from repro.engine.memory import SHARE, needs, room
 from repro.engine.method import call
 from repro.engine.setup import Setup
 from repro.networks.build import build
@@ -19,8 +19,8 @@ def largest_micro_batch(options: Any, data: ImageSet, setup: Setup) -> int:
     """For a `train` stage's options: the most samples, up to the batch, that can be embedded at once."""
     if setup.device.type == "cuda":
         return largest(options.batch.size, _trial(options, data, setup))
-    fixed, each = needs(options, data)
-    return largest(options.batch.size, lambda n: fixed + n * each <= SHARE * free(setup))
+    fixed, each = needs(options, data.shape, data.classes)
+    return largest(options.batch.size, lambda n: fixed + n * each <= SHARE * room(setup))
 
 
 def largest(most: int, fits: Callable[[int], bool]) -> int:
@@ -36,16 +36,15 @@ def largest(most: int, fits: Callable[[int], bool]) -> int:
 
 def _trial(options: Any, data: ImageSet, setup: Setup) -> Callable[[int], bool]:
     """Embeds n random samples and sends a gradient back; False when the memory does not suffice."""
-    network = build(options.network, data, options.views.size)
+    view = options.views.shape(data.shape)
+    network = build(options.network, view, data.classes)
     method = components.load(("methods",), options.method.name)(options.method, *network).to(setup.device)
-    channels, height, width = data.images.shape[1:]
-    size = options.views.size
 
     def fits(n: int) -> bool:
         try:
-            shape = (n, options.views.count, channels, size or height, size or width)
             label = torch.zeros(n, dtype=torch.long, device=setup.device)
-            facts = {"views": torch.randn(shape, device=setup.device), "label": label, "index": label}
+            views = torch.randn(n, options.views.count, *view, device=setup.device)
+            facts = {"views": views, "label": label, "index": label}
             with setup.autocast():
                 embedded = call(method.embed, facts)
             sum(x.float().sum() for x in embedded.values() if x.requires_grad).backward()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import psutil
@@ -9,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from repro import components
-from repro.data.load import ImageSet
 from repro.engine.method import call
 from repro.engine.plan import BatchPlan
 from repro.engine.setup import Setup
@@ -19,18 +19,21 @@ SHARE = 0.9  # of the memory that is free; the rest is for fragments and workspa
 OPTIMIZER_STATES = {"sgd": 1, "adam": 2, "adamw": 2}
 
 
-def needs(options: Any, data: ImageSet) -> tuple[int, int]:
-    """(fixed bytes, bytes per sample) of training with a `train` stage's options, in fp32.
+@cache
+def needs(options: Any, image: tuple[int, int, int], classes: int) -> tuple[int, int]:
+    """(fixed bytes, bytes per sample) of training with a `train` stage's options on images (C, H, W), in fp32.
 
     Fixed are weights, gradients and optimizer state; per sample are the views and what the forward pass
     keeps for the backward pass. The pass is made on torch's meta device, so it takes no time and no memory.
     """
+    shape = options.views.shape(image)
     with torch.device("meta"):
-        network = build(options.network, data, options.views.size)
+        network = build(options.network, shape, classes)
         method = components.load(("methods",), options.method.name)(options.method, *network)
     weights = sum(p.numel() * p.element_size() for p in method.parameters())
     fixed = weights * (2 + OPTIMIZER_STATES[options.optimizer.name])
-    few, more = (_kept(method, _views(options, data, n)) for n in (2, 4))
+    views = (torch.empty(n, options.views.count, *shape, device="meta") for n in (2, 4))
+    few, more = (_kept(method, v) for v in views)
     return fixed, (more - few) // 2
 
 
@@ -45,24 +48,24 @@ def micro_batch(plan: BatchPlan, fixed: int, each: int, memory: float) -> int | 
     return fits // plan.span * plan.span or fits
 
 
-def chosen(options: Any, data: ImageSet, setup: Setup, plan: BatchPlan) -> int | None:
+def chosen(
+    options: Any, image: tuple[int, int, int], classes: int, setup: Setup, plan: BatchPlan
+) -> int | None:
     """The micro-batch for a `train` stage on this machine; None when no gradient caching is needed."""
-    fixed, each = needs(options, data)
-    halved = 2 if setup.precision == "bf16" else 1  # the network's activations are in half precision
-    return setup.agree(micro_batch(plan, fixed, each // halved, free(setup)))
+    fixed, each = needs(options, image, classes)
+    return setup.agree(micro_batch(plan, fixed, each, room(setup)))
 
 
-def free(setup: Setup) -> float:
-    """Bytes that this process may use: those free on its GPU, or its share of the host's."""
+def room(setup: Setup) -> float:
+    """Bytes that this process may use (those free on its GPU, or its share of the host's), in terms of fp32.
+
+    In bf16 the activations, which are nearly all, take half as much: there is room for twice as many.
+    """
     if setup.device.type == "cuda":
-        return float(torch.cuda.mem_get_info(setup.device)[0])
-    return psutil.virtual_memory().available / setup.processes
-
-
-def _views(options: Any, data: ImageSet, n: int) -> Tensor:
-    channels, height, width = data.images.shape[1:]
-    size = options.views.size
-    return torch.empty(n, options.views.count, channels, size or height, size or width, device="meta")
+        free = float(torch.cuda.mem_get_info(setup.device)[0])
+    else:
+        free = psutil.virtual_memory().available / setup.processes
+    return 2 * free if setup.precision == "bf16" else free
 
 
 def _kept(method: nn.Module, views: Tensor) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from repro import paths
-from repro.engine import budget
+from repro.engine import budget, memory
 from repro.engine.describe import describe
 from repro.engine.loop import Collapse
 from repro.engine.run import Run
@@ -95,7 +95,8 @@ class Session:
         todo = [s for s in seeds if s not in recorded]
         if todo:
             where = f"{setup.device.type}, {setup.precision}"
-            self._say(describe(recipe, where, setup.processes, self.micro_batch))
+            limit = None if self.smoke else memory.room(setup)
+            self._say(describe(recipe, where, setup.processes, self.micro_batch, limit))
         for seed in todo:
             run = Run(
                 recipe=recipe,

@@ -21,23 +21,20 @@ class Network(NamedTuple):
     head: nn.Module
 
 
-def build(options: NetworkOptions, data: ImageSet, size: int | None = None) -> Network:
-    """The network with freshly drawn weights (from torch's generator), for images of `data` at `size` pixels."""
-    channels, height, width = data.images.shape[1:]
-    encoder = components.load(("networks",), options.backbone)(
-        options, (channels, size or height, size or width)
-    )
+def build(options: NetworkOptions, shape: tuple[int, int, int], classes: int) -> Network:
+    """The network with freshly drawn weights (from torch's generator), for images of `shape` (C, H, W)."""
+    encoder = components.load(("networks",), options.backbone)(options, shape)
     if options.head is None:
         return Network(encoder, nn.Identity())
     head = components.load(("networks.heads",), options.head.kind)
-    return Network(encoder, head(options.head, encoder.dim, data.classes))
+    return Network(encoder, head(options.head, encoder.dim, classes))
 
 
 def trained(ctx: Context, stage: str, data: ImageSet) -> Network:
     """The network that an earlier `train` stage left, frozen and in eval mode, on the run's device."""
     options = getattr(ctx.recipe.stages[stage], "network")  # noqa: B009 - only train stages have one
     views = getattr(ctx.recipe.stages[stage], "views")  # noqa: B009
-    network = build(options, data, views.size)
+    network = build(options, views.shape(data.shape), data.classes)
     tensors, _ = checkpoint.load(ctx.of(stage) / "output.safetensors")
     for name, module in network._asdict().items():
         checkpoint.unpack({name: module}, tensors, {})

@@ -45,10 +45,11 @@ class Train(Stage):
         o = self.options
         data = ctx.data(o.split)
         torch.manual_seed(key(ctx.seed, ctx.stage, "weights"))
-        network = build(o.network, data, o.views.size)
+        network = build(o.network, o.views.shape(data.shape), data.classes)
         method = components.load(("methods",), o.method.name)(o.method, *network)
         plan = batch_plan(o.batch, ctx.setup.processes)
-        loop = fit(ctx, method, data, o, ctx.micro_batch or memory.chosen(o, data, ctx.setup, plan))
+        fitting = memory.chosen(o, data.shape, data.classes, ctx.setup, plan)
+        loop = fit(ctx, method, data, o, ctx.micro_batch or fitting)
         if ctx.setup.main:
             checkpoint.save(ctx.folder / "output.safetensors", method.state_dict(), {})
         last = loop.curve[-1]
