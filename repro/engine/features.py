@@ -21,18 +21,17 @@ def extract(
     ctx: Context,
     network: nn.Module | Callable[[Tensor], Tensor],
     data: ImageSet,
-    views: Views | None = None,
+    views: Views,
     batch: int = 512,
 ) -> Tensor:
     """network(image) for every image, without augmentation: (n, dim) float32 on the run's device.
 
-    Every process takes a share of the images and gets the features of all.
-
-    Size and normalisation are those that `views` states for training, else the data set's own.
+    Every process takes a share of the images and gets the features of all. Size and normalisation are those
+    that `views` states for training, else the data set's own.
     """
-    size = (views.size if views else None) or data.images.shape[-1]
-    stated = views.normalise if views else None
-    mean, std = (stated.mean, stated.std) if stated else (data.mean, data.std)
+    size = views.shape(data.shape)[-1]
+    stated = views.normalise or data
+    mean, std = stated.mean, stated.std
     shares = even(len(data.images), ctx.setup.processes)
     own = data.images.split(shares)[ctx.setup.rank]
     parts = []

@@ -48,7 +48,7 @@ def fit(ctx: Context, method: Method, data: ImageSet, o: Training, micro_batch: 
     for samples in batches.sizes:
         plan.check(samples)
     updater = Updater(ctx.setup, plan, method, optimizer, span, key(ctx.seed, ctx.stage))
-    augment = Augment(o.views, o.views.size or data.images.shape[-1], data.mean, data.std)
+    augment = Augment(o.views, data.shape[-1], data.mean, data.std)
     images, labels = data.images.to(ctx.device), data.labels.to(ctx.device)
     loop = Loop(ctx, batches.total, {"method": method, "optimizer": optimizer}, o.batch.size)
     every = max(1, batches.total // LOGGED)

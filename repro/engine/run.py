@@ -62,7 +62,7 @@ class Run:
         """
         recipe = shrunk(self.recipe) if self.smoke else self.recipe
         with self._alone():
-            began = self._note_session()
+            sessions = self._note_session()
             data = cache(self._data)
             deviations: list[Deviation] = [*recipe.deviations]
             outcomes, artifacts = {}, []
@@ -82,7 +82,7 @@ class Run:
                 outcomes[name] = finish(ctx, options)
                 deviations += ctx.deviations
                 artifacts += ctx.artifacts
-            return self._record(recipe, outcomes, deviations, artifacts, began)
+            return self._record(recipe, outcomes, deviations, artifacts, sessions)
 
     def _data(self, split: str) -> ImageSet:
         name = self.recipe.dataset

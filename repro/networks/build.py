@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -32,9 +32,8 @@ def build(options: NetworkOptions, shape: tuple[int, int, int], classes: int) ->
 
 def trained(ctx: Context, stage: str, data: ImageSet) -> Network:
     """The network that an earlier `train` stage left, frozen and in eval mode, on the run's device."""
-    options = getattr(ctx.recipe.stages[stage], "network")  # noqa: B009 - only train stages have one
-    views = getattr(ctx.recipe.stages[stage], "views")  # noqa: B009
-    network = build(options, views.shape(data.shape), data.classes)
+    options: Any = ctx.recipe.stages[stage]
+    network = build(options.network, options.views.shape(data.shape), data.classes)
     tensors, _ = checkpoint.load(ctx.of(stage) / "output.safetensors")
     for name, module in network._asdict().items():
         checkpoint.unpack({name: module}, tensors, {})

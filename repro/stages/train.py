@@ -48,8 +48,8 @@ class Train(Stage):
         network = build(o.network, o.views.shape(data.shape), data.classes)
         method = components.load(("methods",), o.method.name)(o.method, *network)
         plan = batch_plan(o.batch, ctx.setup.processes)
-        fitting = memory.chosen(o, data.shape, data.classes, ctx.setup, plan)
-        loop = fit(ctx, method, data, o, ctx.micro_batch or fitting)
+        micro_batch = ctx.micro_batch or memory.chosen(o, data.shape, data.classes, ctx.setup, plan)
+        loop = fit(ctx, method, data, o, micro_batch)
         if ctx.setup.main:
             checkpoint.save(ctx.folder / "output.safetensors", method.state_dict(), {})
         last = loop.curve[-1]
