@@ -69,7 +69,7 @@ def method(setup: Setup, data: ImageSet) -> Method:
     return made.to(setup.device).train()
 
 
-def stepper(setup: Setup, data: ImageSet, batch: int, views: Callable[[Tensor], Tensor]) -> Work:
+def stepper(setup: Setup, data: ImageSet, batch: int, views: Callable[[Tensor], dict[str, Tensor]]) -> Work:
     """The engine's step on one batch."""
     model: Any = method(setup, data)
     model = model.to(memory_format=torch.channels_last)
@@ -77,7 +77,7 @@ def stepper(setup: Setup, data: ImageSet, batch: int, views: Callable[[Tensor], 
     updater = Updater(setup, BatchPlan(batch, batch), model, optimizer, convert(model), seed=0)
     index = torch.arange(batch, device=setup.device)
     label = data.labels[:batch].to(setup.device)
-    return lambda: updater.step(0, views, label, index)
+    return lambda: updater.step(0, views(index), label, index)
 
 
 def bare(setup: Setup, data: ImageSet, views: Tensor, channels_last: bool = True) -> Work:
@@ -152,19 +152,26 @@ def pairs(setup: Setup, batch: int) -> dict[str, Callable[[], Pair]]:
     augment = Augment(VIEWS, 32, data.mean, data.std)
     images = data.images[:batch].to(setup.device)
 
-    def views(rows: Tensor) -> Tensor:
+    def views(rows: Tensor) -> dict[str, Tensor]:
         return augment(images[rows], key("bench"), rows)
 
     def precision() -> Pair:
         fp32, bf16 = (Setup(setup.accelerator, p) for p in ("fp32", "bf16"))
-        slow = bare(fp32, data, views(index), channels_last=False)
-        return Pair("bf16 against fp32", bare(bf16, data, views(index)), slow, "samples", batch, batch)
+        slow = bare(fp32, data, views(index)["views"], channels_last=False)
+        return Pair(
+            "bf16 against fp32", bare(bf16, data, views(index)["views"]), slow, "samples", batch, batch
+        )
 
     def step() -> Pair:
         made = views(index)
         ours = stepper(setup, data, batch, lambda rows: made)
         return Pair(
-            "engine's step against a bare one", ours, bare(setup, data, made), "samples", batch, batch
+            "engine's step against a bare one",
+            ours,
+            bare(setup, data, made["views"]),
+            "samples",
+            batch,
+            batch,
         )
 
     def making() -> Pair:

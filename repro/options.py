@@ -42,9 +42,11 @@ __all__ = [
     "HeadSpec",
     "MethodOptions",
     "MethodSpec",
+    "Momentum",
     "NetworkOptions",
     "NonNegativeFloat",
     "NonNegativeInt",
+    "OnlineProbe",
     "Optimizer",
     "Options",
     "PositiveFloat",
@@ -213,10 +215,16 @@ class Normalise(Options):
 
 
 class Views(Options):
-    """How one image becomes `count` views. A named `policy` fills in what is not given here."""
+    """How one image becomes `count` views. A named `policy` fills in what is not given here.
+
+    The views of an image differ in kind where `each` says, view by view, what is other than for all. `local`
+    describes further views, usually more and smaller ones (multi-crop), that methods get apart from the others.
+    """
 
     policy: str | None = None
     count: PositiveInt = 1
+    each: tuple[Views, ...] | None = None
+    local: Views | None = None
     size: PositiveInt | None = None
     crop: Crop | None = None
     pad_crop: PositiveInt | None = None
@@ -233,6 +241,12 @@ class Views(Options):
         return image[0], size, size
 
     @model_validator(mode="after")
+    def _a_kind_for_each_view(self) -> Views:
+        if self.each and len(self.each) != self.count:
+            raise ValueError(f"`each` needs an entry for each of the {self.count} views")
+        return self
+
+    @model_validator(mode="after")
     def _one_kind_of_crop(self) -> Views:
         if self.crop and self.pad_crop:
             raise ValueError("`crop` and `pad_crop` exclude each other; switch one off with `null`")
@@ -243,29 +257,62 @@ ViewsSpec = Annotated[Views, BeforeValidator(_policy)]
 
 
 class Batch(Options):
-    """`size` samples form one loss; BatchNorm takes its statistics over `bn_span` of them (default: all)."""
+    """`size` samples form one loss; BatchNorm takes its statistics over `bn_span` of them (default: all).
+
+    The views of a sample pass through the network `together`, so that BatchNorm sees them as one batch, or
+    `apart`, one view after the other, each with its own statistics (default: together).
+    """
 
     size: PositiveInt
     bn_span: PositiveInt | None = None
+    bn_views: Literal["together", "apart"] | None = None
     drop_last: bool = False
 
 
 class Optimizer(Options):
-    """The update rule. `lr` is the value used, after any scaling with the batch."""
+    """The update rule. `lr` is the value used, after any scaling with the batch.
 
-    name: Literal["sgd", "adam", "adamw"] = "sgd"
+    With `exempt_1d`, biases and the parameters of norms get no weight decay, and LARS does not adapt their rate.
+    `trust` and `clip` are LARS's, see `repro.engine.lars`. `max_norm` clips the norm of the whole gradient.
+    """
+
+    name: Literal["sgd", "adam", "adamw", "lars"] = "sgd"
     lr: PositiveFloat
     momentum: Probability = 0.0
     nesterov: bool = False
     betas: tuple[Probability, Probability] | None = None
     weight_decay: NonNegativeFloat = 0.0
+    exempt_1d: bool | None = None
+    trust: PositiveFloat | None = None
+    clip: bool | None = None
+    max_norm: PositiveFloat | None = None
+
+
+class Momentum(Options):
+    """How slowly a momentum encoder follows: it keeps this share of itself at each step.
+
+    The share rises from `start` to `end` along half a cosine over the run; without `end` it is constant.
+    """
+
+    start: Probability
+    end: Probability | None = None
+
+
+class OnlineProbe(Options):
+    """A linear classifier trained beside the network on its features, without a gradient into them.
+
+    `lr` follows the schedule of the network's optimizer. A diagnostic: nothing is chosen by it.
+    """
+
+    lr: PositiveFloat
 
 
 class Schedule(Options):
     """The learning rate over the run, as a factor on the optimizer's `lr`.
 
     `constant`; `cosine` from 1 to `end`; `step`: times `gamma` after each epoch of `milestones`.
-    The first `warmup_epochs` rise linearly from `warmup_start` to the value the schedule has at their end.
+    The first `warmup_epochs` rise linearly from `warmup_start` to the value the schedule has at their end; with
+    `after_warmup` the cosine begins only there, at 1.
     `per` says whether the value changes every `step` or every `epoch` (the warm-up always every step);
     with `epoch`, `count_from` is the number of the first epoch in the formula.
     """
@@ -276,5 +323,6 @@ class Schedule(Options):
     gamma: PositiveFloat = 0.1
     warmup_epochs: NonNegativeInt = 0
     warmup_start: NonNegativeFloat = 0.0
+    after_warmup: bool | None = None
     per: Literal["step", "epoch"] = "step"
     count_from: Literal[0, 1] = 0

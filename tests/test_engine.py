@@ -38,6 +38,8 @@ def context(folder: Path, **changes: Any) -> Any:
         "seed": 3,
         "stage": "stage",
         "recipe": SimpleNamespace(id="r"),
+        "deviations": [],
+        "note": lambda deviations: None,
         "deadline": Deadline(),
         "checkpoint_every": 0.0,
         "progress_every": 0.0,

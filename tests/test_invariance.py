@@ -22,7 +22,7 @@ from torchvision.models.resnet import BasicBlock
 
 from repro.engine import checkpoint, optim
 from repro.engine.keys import generator, key
-from repro.engine.method import Method, unit
+from repro.engine.method import Method, call, unit
 from repro.engine.plan import BatchPlan
 from repro.engine.setup import Setup
 from repro.engine.update import Updater, trainable
@@ -121,8 +121,9 @@ def train(
     for step in range(first, last):
         size = 11 if step % 5 == 4 else BATCH  # some batches are smaller, as the last of an epoch
         index = torch.randperm(SAMPLES, generator=generator(key("order", step)))[:size]
-        losses.append(updater.step(step, data.__getitem__, labels[index], index)[0].item())
-        method.after_step(step, STEPS)
+        loss, embedded = updater.step(step, {"views": data[updater.own(index)]}, labels[index], index)
+        losses.append(loss.item())
+        call(method.after_step, {**embedded, "step": step, "total": STEPS})
     if path and setup.main:
         tensors, facts = checkpoint.packed(parts)
         checkpoint.save(path, tensors, facts)

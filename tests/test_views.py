@@ -37,7 +37,7 @@ def random_images(n: int, *shape: int, seed: int = 0) -> torch.Tensor:
 
 def views_of(options: dict, images: torch.Tensor, key: int = 7, index: torch.Tensor | None = None):
     index = torch.arange(len(images)) if index is None else index
-    return Augment(expand(options), images.shape[-1], MEAN, STD)(images, key, index)
+    return Augment(expand(options), images.shape[-1], MEAN, STD)(images, key, index)["views"]
 
 
 # Policies

@@ -46,7 +46,7 @@ def ours(options: dict, count: int) -> dict[str, np.ndarray]:
     """The statistics of `count` views that the project makes."""
     images = T.functional.pil_to_tensor(photograph()).expand(count, -1, -1, -1)
     augment = Augment(expand(options), SIZE, (0, 0, 0), (1, 1, 1))
-    return statistics(augment(images, 5, torch.arange(count))[:, 0])
+    return statistics(augment(images, 5, torch.arange(count))["views"][:, 0])
 
 
 def statistics(views: torch.Tensor) -> dict[str, np.ndarray]:

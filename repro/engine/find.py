@@ -9,7 +9,7 @@ import torch
 
 from repro import components
 from repro.data.load import ImageSet
-from repro.engine.memory import SHARE, needs, room
+from repro.engine.memory import SHARE, blank_views, needs, room
 from repro.engine.method import call
 from repro.engine.setup import Setup
 from repro.networks.build import build
@@ -35,7 +35,7 @@ def largest(most: int, fits: Callable[[int], bool]) -> int:
 
 
 def _trial(options: Any, data: ImageSet, setup: Setup) -> Callable[[int], bool]:
-    """Embeds n random samples and sends a gradient back; False when the memory does not suffice."""
+    """Embeds n blank samples and sends a gradient back; False when the memory does not suffice."""
     view = options.views.shape(data.shape)
     network = build(options.network, view, data.classes)
     method = components.load(("methods",), options.method.name)(options.method, *network).to(setup.device)
@@ -43,10 +43,9 @@ def _trial(options: Any, data: ImageSet, setup: Setup) -> Callable[[int], bool]:
     def fits(n: int) -> bool:
         try:
             label = torch.zeros(n, dtype=torch.long, device=setup.device)
-            views = torch.randn(n, options.views.count, *view, device=setup.device)
-            facts = {"views": views, "label": label, "index": label}
+            views = blank_views(options.views, data.shape, n, setup.device)
             with setup.autocast():
-                embedded = call(method.embed, facts)
+                embedded = call(method.embed, {**views, "label": label, "index": label})
             sum(x.float().sum() for x in embedded.values() if x.requires_grad).backward()
         except torch.OutOfMemoryError:
             return False

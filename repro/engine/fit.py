@@ -12,10 +12,10 @@ from repro.engine import optim
 from repro.engine.batches import Batches
 from repro.engine.keys import key
 from repro.engine.loop import Collapse, Loop
-from repro.engine.method import Method, unit
+from repro.engine.method import Method, call, unit
 from repro.engine.plan import batch_plan
 from repro.engine.stage import Context
-from repro.engine.update import Updater, trainable
+from repro.engine.update import Updater
 from repro.networks.batchnorm import convert
 from repro.options import Batch, Optimizer, Schedule, Views
 from repro.views.augment import Augment
@@ -41,30 +41,38 @@ def fit(ctx: Context, method: Method, data: ImageSet, o: Training, micro_batch: 
     all embeddings have become equal, and UserError when a batch cannot be shared by the processes.
     """
     method.to(ctx.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    method.apart = o.batch.bn_views == "apart"
+    torch.manual_seed(key(ctx.seed, ctx.stage, "begin"))
+    method.begin(len(data.images))
     span = convert(method)
-    optimizer = optim.build(o.optimizer, trainable(method))
+    optimizer = optim.build(o.optimizer, optim.groups(o.optimizer, method))
     batches = Batches(len(data.images), o.batch.size, o.epochs, o.batch.drop_last, ctx.seed)
     plan = batch_plan(o.batch, ctx.setup.processes, micro_batch)
     for samples in batches.sizes:
         plan.check(samples)
-    updater = Updater(ctx.setup, plan, method, optimizer, span, key(ctx.seed, ctx.stage))
+    norm = o.optimizer.max_norm
+    updater = Updater(ctx.setup, plan, method, optimizer, span, key(ctx.seed, ctx.stage), norm)
     augment = Augment(o.views, data.shape[-1], data.mean, data.std)
     images, labels = data.images.to(ctx.device), data.labels.to(ctx.device)
     loop = Loop(ctx, batches.total, {"method": method, "optimizer": optimizer}, o.batch.size)
+    ctx.note(plan.deviations(batches.sizes))
     every = max(1, batches.total // LOGGED)
 
-    def views(own: Tensor) -> Tensor:
-        return augment(images[own], key(ctx.seed, ctx.stage, "views", batches.epoch(step)), own)
-
     for step in loop:
+        epoch = batches.epoch(step)
         index = batches[step].to(ctx.device)
-        lr = o.optimizer.lr * optim.factor(o.schedule, step, batches.per_epoch, o.epochs)
-        optim.set_lr(optimizer, lr)
+        own = updater.own(index)
+        views = augment(images[own], key(ctx.seed, ctx.stage, "views", epoch), own)
+        rate = optim.factor(o.schedule, step, batches.per_epoch, o.epochs)
+        optim.set_rate(optimizer, rate)
+        when = {"step": step, "total": batches.total, "epoch": epoch, "epochs": o.epochs}
+        when["per_epoch"] = batches.per_epoch
+        call(method.before_step, when)
         loss, embedded = updater.step(step, views, labels[index], index)
-        method.after_step(step, batches.total)
+        call(method.after_step, {**when, **embedded, "label": labels[index], "index": index})
         if step % every == 0 or step == batches.total - 1:
-            loop.log(loss=loss, lr=lr, spread=_checked_spread(embedded, step))
-    ctx.deviations += updater.plan.deviations(batches.sizes)
+            loop.log(loss=loss, lr=o.optimizer.lr * rate, spread=_checked_spread(embedded, step))
+    ctx.note(updater.plan.deviations(batches.sizes))
     loop.notes |= {"plan": updater.plan.describe(), **updater.notes}
     return loop
 
@@ -79,7 +87,7 @@ def spread(x: Tensor) -> Tensor:
 
 
 def _checked_spread(embedded: dict[str, Tensor], step: int) -> float:
-    spreads = {name: float(spread(x)) for name, x in embedded.items()}
+    spreads = {name: float(spread(x)) for name, x in embedded.items() if x.is_floating_point()}
     if collapsed := [name for name, value in spreads.items() if value < 1e-4]:
         raise Collapse(f"all samples have the same `{collapsed[0]}` at step {step + 1}")
     return min(spreads.values())

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from repro.engine import checkpoint
 from repro.engine.budget import Stopped
 from repro.engine.keys import key
+from repro.recipes.schema import Deviation
 
 if TYPE_CHECKING:
     from repro.engine.stage import Context
@@ -96,7 +97,13 @@ class Loop:
         checkpoint.save(
             self.path,
             tensors,
-            {"step": self.step, "seconds": self.seconds, "curve": self.curve, "parts": facts},
+            {
+                "step": self.step,
+                "seconds": self.seconds,
+                "curve": self.curve,
+                "deviations": [d.model_dump() for d in self.ctx.deviations],
+                "parts": facts,
+            },
         )
 
     @property
@@ -109,6 +116,7 @@ class Loop:
         tensors, facts = checkpoint.load(self.path)
         checkpoint.unpack(self.parts, tensors, facts["parts"])
         self.step, self.seconds, self.curve = facts["step"], facts["seconds"], facts["curve"]
+        self.ctx.note(Deviation.model_validate(d) for d in facts["deviations"])
 
     def _bar(self) -> tqdm:
         return tqdm(

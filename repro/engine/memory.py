@@ -14,9 +14,10 @@ from repro.engine.method import call
 from repro.engine.plan import BatchPlan
 from repro.engine.setup import Setup
 from repro.networks.build import build
+from repro.options import Views
 
 SHARE = 0.9  # of the memory that is free; the rest is for fragments and workspaces
-OPTIMIZER_STATES = {"sgd": 1, "adam": 2, "adamw": 2}
+OPTIMIZER_STATES = {"sgd": 1, "lars": 1, "adam": 2, "adamw": 2}
 
 
 @cache
@@ -32,8 +33,7 @@ def needs(options: Any, image: tuple[int, int, int], classes: int) -> tuple[int,
         method = components.load(("methods",), options.method.name)(options.method, *network)
     weights = sum(p.numel() * p.element_size() for p in method.parameters())
     fixed = weights * (2 + OPTIMIZER_STATES[options.optimizer.name])
-    views = (torch.empty(n, options.views.count, *shape, device="meta") for n in (2, 4))
-    few, more = (_kept(method, v) for v in views)
+    few, more = (_kept(method, blank_views(options.views, image, n, "meta")) for n in (2, 4))
     return fixed, (more - few) // 2
 
 
@@ -68,7 +68,15 @@ def room(setup: Setup) -> float:
     return 2 * free if setup.precision == "bf16" else free
 
 
-def _kept(method: nn.Module, views: Tensor) -> int:
+def blank_views(
+    options: Views, image: tuple[int, int, int], n: int, device: torch.device | str
+) -> dict[str, Tensor]:
+    """Views of `n` images (C, H, W) as a method gets them, all zero."""
+    kinds = {"views": options} | ({"local": options.local} if options.local else {})
+    return {k: torch.zeros(n, v.count, *v.shape(image), device=device) for k, v in kinds.items()}
+
+
+def _kept(method: nn.Module, views: dict[str, Tensor]) -> int:
     """Bytes of the views and of the distinct tensors that a forward pass saves for the backward pass."""
     kept: dict[int, int] = {}
     weights = {id(p) for p in method.parameters()}
@@ -80,8 +88,8 @@ def _kept(method: nn.Module, views: Tensor) -> int:
         return x
 
     alive: list[Tensor] = []
-    facts = {"views": views, "label": torch.zeros(len(views), dtype=torch.long, device="meta")}
+    label = torch.zeros(len(views["views"]), dtype=torch.long, device="meta")
     with torch.autograd.graph.saved_tensors_hooks(note, lambda x: x):
-        outputs = call(method.embed, facts | {"index": facts["label"]})  # type: ignore[arg-type]
+        outputs = call(method.embed, {**views, "label": label, "index": label})  # type: ignore[arg-type]
         alive.extend(outputs.values())
-    return views.numel() * views.element_size() + sum(kept.values())
+    return sum(v.numel() * v.element_size() for v in views.values()) + sum(kept.values())

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -18,14 +19,23 @@ class Method(nn.Module):
     `embed` sees only its own samples; `loss` sees what `embed` returned for the whole batch, gathered from all
     processes and micro-batches. Each names what it needs as parameters:
 
-    * `embed(views)`, also `label`, `index`: views (n, V, C, H, W), label (n,), index (n,) in the data set.
+    * `embed(views)`, also `local`, `label`, `index`: views (n, V, C, H, W), and those of the recipe's
+      `views: local:`, (n, L, C, h, w); label (n,), index (n,) in the data set. -> {name: (n, …)}
     * `loss(<keys of embed's result>)`, also `label` and `index` of the whole batch -> scalar.
 
-    `after_step(step, total)` is called after each update (momentum encoders, queues, centres).
+    What lasts longer than a step (momentum encoders, queues, banks, centres) are submodules and buffers, so that
+    checkpoints hold it. It changes only in these hooks, which name what they need in the same way, from `step`,
+    `total` (steps of the run), `epoch`, `epochs` and `per_epoch` (steps of an epoch):
+
+    * `begin(samples)`: before the first step, with the number of samples in the data set.
+    * `before_step(…)`: for example to cluster at the start of an epoch, or to freeze a layer for a while.
+    * `after_step(…)`: after the update; also `embed`'s results, detached, `label` and `index` of the whole batch.
     """
 
     class Options(MethodOptions):
         pass
+
+    apart = False  # whether the views pass through the networks one after the other, see `options.Batch`
 
     def __init__(self, options: Any, encoder: nn.Module, head: nn.Module):
         super().__init__()
@@ -37,17 +47,45 @@ class Method(nn.Module):
     def loss(self, *args: Any, **kwargs: Any) -> Tensor:
         raise NotImplementedError
 
-    def after_step(self, step: int, total: int) -> None:
+    def begin(self, samples: int) -> None:
+        """Nothing, unless the method keeps something of every sample."""
+
+    def before_step(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing, unless the method needs it."""
+
+    def after_step(self, *args: Any, **kwargs: Any) -> None:
         """Nothing, unless the method keeps state."""
+
+    def constant_rates(self) -> Iterable[nn.Module]:
+        """Parts whose learning rate the schedule leaves alone."""
+        return ()
+
+    def own_rates(self) -> Iterable[tuple[nn.Module, float]]:
+        """Parts with a learning rate of their own, and without weight decay."""
+        return ()
 
     def project(self, views: Tensor) -> Tensor:
         """views (n, V, C, H, W) -> head(encoder(·)) of every view (n, V, d)."""
-        return self.head(self.encoder(views.flatten(0, 1))).unflatten(0, views.shape[:2])
+        return self.through(views, self.encoder, self.head)
+
+    def through(self, views: Tensor, *networks: nn.Module) -> Tensor:
+        """views (n, V, …) -> the networks, one after the other, on every view (n, V, d)."""
+        network = nn.Sequential(*networks)
+        if self.apart:
+            return torch.stack([network(view) for view in views.unbind(1)], 1)
+        return network(views.flatten(0, 1)).unflatten(0, views.shape[:2])
 
 
 def call(function: Callable[..., Any], available: Mapping[str, Any]) -> Any:
-    """Calls `function` with those of the `available` values that its parameters name."""
-    return function(**{name: available[name] for name in inspect.signature(function).parameters})
+    """Calls `function` with those of the `available` values that its parameters name; all of them for `**`.
+
+    A parameter with a default keeps it when its value is not available.
+    """
+    parameters = inspect.signature(function).parameters.values()
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return function(**available)
+    wanted = (p.name for p in parameters if p.name in available or p.default is p.empty)
+    return function(**{name: available[name] for name in wanted})
 
 
 def unit(x: Tensor) -> Tensor:

@@ -1,26 +1,58 @@
-"""Optimizers and learning-rate schedules from a recipe."""
+"""Optimizers, parameter groups and learning-rate schedules from a recipe."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
 from torch import nn
 
+from repro.engine.lars import LARS
+from repro.engine.method import Method
 from repro.options import Optimizer, Schedule
 
 
-def build(options: Optimizer, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """torch's optimizer for the recipe's `optimizer:`; on a GPU in its fused form."""
+def build(options: Optimizer, parameters: Iterable[Any]) -> torch.optim.Optimizer:
+    """The optimizer for the recipe's `optimizer:`, for parameters or groups of them; on a GPU torch's fused form."""
     o, trained = options, list(parameters)
-    fused = all(p.is_cuda for p in trained) or None
+    if o.name == "lars":
+        return LARS(trained, o.lr, o.momentum, o.weight_decay, o.trust or 0.001, bool(o.clip))
+    each = (p for part in trained for p in (part["params"] if isinstance(part, dict) else [part]))
+    fused = all(p.is_cuda for p in each) or None
     if o.name == "sgd":
         return torch.optim.SGD(
             trained, o.lr, o.momentum, weight_decay=o.weight_decay, nesterov=o.nesterov, fused=fused
         )
     adam = torch.optim.Adam if o.name == "adam" else torch.optim.AdamW
     return adam(trained, o.lr, o.betas or (0.9, 0.999), weight_decay=o.weight_decay, fused=fused)
+
+
+def groups(options: Optimizer, method: Method) -> list[dict[str, Any]]:
+    """The method's trainable parameters in groups that share their treatment.
+
+    One-dimensional parameters are exempt from weight decay and adaptation if the options say so; the method may
+    have parts with a rate of their own (`own_rates`) or one that the schedule leaves alone (`constant_rates`).
+    """
+    found: dict[tuple[float, bool, bool], list[nn.Parameter]] = {}
+    constant = _within(method.constant_rates())
+    own = {id(p): lr for module, lr in method.own_rates() for p in module.parameters()}
+    for p in method.parameters():
+        if p.requires_grad:
+            exempt = bool(options.exempt_1d) and p.ndim == 1
+            treatment = (own.get(id(p), options.lr), id(p) in constant, exempt or id(p) in own)
+            found.setdefault(treatment, []).append(p)
+    return [_group(*treatment, params) for treatment, params in found.items()]
+
+
+def _group(lr: float, constant: bool, exempt: bool, params: list[nn.Parameter]) -> dict[str, Any]:
+    group: dict[str, Any] = {"params": params, "lr": lr, "peak": lr, "constant": constant}
+    return group | ({"weight_decay": 0.0, "adapt": False} if exempt else {})
+
+
+def _within(modules: Iterable[nn.Module]) -> set[int]:
+    return {id(p) for module in modules for p in module.parameters()}
 
 
 def factor(schedule: Schedule, step: int, steps_per_epoch: int, epochs: int) -> float:
@@ -37,13 +69,27 @@ def factor(schedule: Schedule, step: int, steps_per_epoch: int, epochs: int) -> 
 def _curve(schedule: Schedule, at: float, epochs: int) -> float:
     """The schedule without warm-up, `at` epochs into the run."""
     if schedule.name == "cosine":
-        return schedule.end + (1 - schedule.end) * (1 + math.cos(math.pi * at / epochs)) / 2
+        begin = schedule.warmup_epochs if schedule.after_warmup else 0
+        done = (at - begin) / max(epochs - begin, 1)
+        return schedule.end + (1 - schedule.end) * (1 + math.cos(math.pi * done)) / 2
     if schedule.name == "step":
         passed = at - schedule.count_from if schedule.per == "epoch" else at
         return schedule.gamma ** sum(passed >= m for m in schedule.milestones)
     return 1.0
 
 
-def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
+def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
+    """Sets the rate of every group to its peak times `factor`, or to its peak where that is constant."""
     for group in optimizer.param_groups:
-        group["lr"] = lr
+        group["lr"] = group["peak"] * (1 if group["constant"] else factor)
+
+
+def clip(optimizer: torch.optim.Optimizer, max_norm: float | None) -> None:
+    """Scales the gradients down so that their joint norm is at most `max_norm`."""
+    if max_norm:
+        torch.nn.utils.clip_grad_norm_(list(_parameters(optimizer)), max_norm)
+
+
+def _parameters(optimizer: torch.optim.Optimizer) -> Iterator[nn.Parameter]:
+    for group in optimizer.param_groups:
+        yield from group["params"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,10 +46,14 @@ class Context:
     def data(self, split: str) -> ImageSet:
         """A split of the recipe's data set; the stage's record will say which data it was."""
         data = self.load(split)
-        self.deviations += [d for d in data.deviations if d not in self.deviations]
+        self.note(data.deviations)
         if data.fingerprint:
             self.fingerprints[split] = data.fingerprint._asdict()
         return data
+
+    def note(self, deviations: Iterable[Deviation]) -> None:
+        """Adds deviations that are not yet known."""
+        self.deviations += [d for d in deviations if d not in self.deviations]
 
     def of(self, stage: str) -> Path:
         """The folder of another stage of the same run."""

@@ -9,7 +9,6 @@ parameters are summed over the processes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from repro.engine import optim
 from repro.engine.keys import key
 from repro.engine.method import Method, call
 from repro.engine.plan import BatchPlan, Chunk
@@ -37,12 +37,16 @@ class Updater:
     optimizer: torch.optim.Optimizer
     span: Span
     seed: int
+    max_norm: float | None = None
     notes: dict[str, Any] = field(default_factory=dict)
 
-    def step(
-        self, step: int, views: Callable[[Tensor], Tensor], label: Tensor, index: Tensor
-    ) -> tuple[Tensor, Embedded]:
-        """One update with the samples index (N,) of labels label (N,); `views` makes those of some of them.
+    def own(self, index: Tensor) -> Tensor:
+        """index (N,) of a batch -> (n,), the samples of this process."""
+        before, mine = self._bounds(len(index))
+        return index[before : before + mine]
+
+    def step(self, step: int, views: Embedded, label: Tensor, index: Tensor) -> tuple[Tensor, Embedded]:
+        """One update with the samples index (N,) of labels label (N,); `views` holds those of this process's own.
 
         Returns the loss and the embeddings of the whole batch, detached. Losses are computed in float32 at
         least, whatever the precision of the network. When the device's memory does not suffice, the step is
@@ -50,9 +54,7 @@ class Updater:
         """
         while True:
             try:
-                mine = self.plan.chunks(len(index), self.setup.rank)
-                own = views(index[mine[0].start : mine[-1].stop])
-                return self._step(step, own, label, index, mine)
+                return self._step(step, views, label, index)
             except torch.OutOfMemoryError:
                 self._halve()
 
@@ -69,34 +71,40 @@ class Updater:
         self.span.forget()
         torch.cuda.empty_cache()
 
-    def _step(
-        self, step: int, views: Tensor, label: Tensor, index: Tensor, mine: list[Chunk]
-    ) -> tuple[Tensor, Embedded]:
+    def _bounds(self, samples: int) -> tuple[int, int]:
+        """Where this process's share of a batch begins, and how many samples it has."""
+        shares = self.plan.shares(samples)
+        return sum(shares[: self.setup.rank]), shares[self.setup.rank]
+
+    def _step(self, step: int, views: Embedded, label: Tensor, index: Tensor) -> tuple[Tensor, Embedded]:
         self.method.train()
+        mine = self.plan.chunks(len(index), self.setup.rank)
         self.optimizer.zero_grad(set_to_none=True)
         facts = {"label": label, "index": index}
-        parts = [self._embed(step, c, mine[0].start, views, facts, grad=not self.plan.cached) for c in mine]
+        parts = [self._embed(step, c, views, facts, grad=not self.plan.cached) for c in mine]
         whole = self._gathered(parts, len(index))
         torch.manual_seed(key(self.seed, "loss", step))
         loss = call(self.method.loss, facts | whole)
         (loss / self.setup.processes).backward()
         for chunk, part in zip(mine, parts, strict=True):
-            again = self._embed(step, chunk, mine[0].start, views, facts) if self.plan.cached else part
+            again = self._embed(step, chunk, views, facts) if self.plan.cached else part
             self._send_back(again, whole, chunk)
         self._sum_gradients()
+        optim.clip(self.optimizer, self.max_norm)
         self.optimizer.step()
         self.span.update_running_statistics(self.setup.processes)
         return loss.detach(), {name: x.detach() for name, x in whole.items()}
 
     def _embed(
-        self, step: int, chunk: Chunk, offset: int, views: Tensor, facts: Embedded, grad: bool = True
+        self, step: int, chunk: Chunk, views: Embedded, facts: Embedded, grad: bool = True
     ) -> Embedded:
         """Embeddings of one chunk. The seed makes dropout the same in both passes of gradient caching."""
         span, rows, samples = self.span, slice(chunk.start, chunk.stop), len(facts["index"])
         span.groups, span.first, span.collect = chunk.groups, chunk.start, grad
         span.size, span.total, span.synchronised = self.plan.span, samples, self.plan.synchronised(samples)
         torch.manual_seed(key(self.seed, "embed", step, chunk.start))
-        own = {"views": views[chunk.start - offset : chunk.stop - offset]}
+        offset = self._bounds(samples)[0]
+        own = {name: x[chunk.start - offset : chunk.stop - offset] for name, x in views.items()}
         with torch.set_grad_enabled(grad), self.setup.autocast():
             embedded = call(self.method.embed, own | {name: x[rows] for name, x in facts.items()})
         return {name: x.to(torch.promote_types(x.dtype, torch.float32)) for name, x in embedded.items()}

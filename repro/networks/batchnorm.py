@@ -113,8 +113,10 @@ class SpanBatchNorm(_BatchNorm):
         mean = summed(wide) / count
         centred = wide - spread(mean)
         var = summed(centred.square()) / count
-        scale, shift = (p.reshape(1, -1, *[1] * len(places)) for p in (self.weight, self.bias))
-        y = centred * spread((var + self.eps).rsqrt()) * scale + shift
+        y = centred * spread((var + self.eps).rsqrt())
+        if self.affine:
+            scale, shift = (p.reshape(1, -1, *[1] * len(places)) for p in (self.weight, self.bias))
+            y = y * scale + shift
         unbiased = var * count / (count - 1)
         self._collect(mean.detach().sum(0), unbiased.detach().sum(0), len(sizes))
         return y.to(x.dtype)

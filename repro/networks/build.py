@@ -11,11 +11,11 @@ from repro import components
 from repro.data.load import ImageSet
 from repro.engine import checkpoint
 from repro.engine.stage import Context
-from repro.options import NetworkOptions
+from repro.options import HeadOptions, NetworkOptions
 
 
 class Network(NamedTuple):
-    """An encoder (images -> features, attribute `dim`) and the head on it (identity when there is none)."""
+    """An encoder (images -> features, attribute `dim`) and the head on it (the identity when there is none)."""
 
     encoder: nn.Module
     head: nn.Module
@@ -25,9 +25,21 @@ def build(options: NetworkOptions, shape: tuple[int, int, int], classes: int) ->
     """The network with freshly drawn weights (from torch's generator), for images of `shape` (C, H, W)."""
     encoder = components.load(("networks",), options.backbone)(options, shape)
     if options.head is None:
-        return Network(encoder, nn.Identity())
-    head = components.load(("networks.heads",), options.head.kind)
-    return Network(encoder, head(options.head, encoder.dim, classes))
+        return Network(encoder, Bare(encoder.dim))
+    return Network(encoder, build_head(options.head, encoder.dim, classes))
+
+
+def build_head(options: HeadOptions, dim: int, classes: int = 0) -> Any:
+    """The head (attribute `dim`: what it gives) on `dim` features; also for the predictors of methods."""
+    return components.load(("networks.heads",), options.kind)(options, dim, classes)
+
+
+class Bare(nn.Identity):
+    """No head: the features themselves."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.dim = dim
 
 
 def trained(ctx: Context, stage: str, data: ImageSet) -> Network:

@@ -20,11 +20,33 @@ from repro.views.geometry import Boxes, crop_resize, padded_boxes, random_resize
 
 
 class Augment:
-    """Makes `options.count` views of `size` x `size` pixels of every image.
+    """Makes the views that the options describe of every image.
 
     `mean` and `std` (of pixels in 0..1, per channel) are used unless the options have their own, and `size`
     likewise. Raises UserError for options that do not fit the size.
     """
+
+    def __init__(self, options: Views, size: int, mean: Sequence[float], std: Sequence[float]) -> None:
+        self.views = [One(o, size, mean, std) for o in options.each or [options] * options.count]
+        local = options.local
+        self.local = [One(o, size, mean, std) for o in local.each or [local] * local.count] if local else []
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor, key: int, index: Tensor) -> dict[str, Tensor]:
+        """images (n, C, H, W) uint8, index (n,) int64 -> `views` (n, V, C, S, S) float32, `local` (n, L, C, s, s).
+
+        The draws of a sample depend only on `key`, its `index` in the data set, the view and the operation.
+        """
+        with torch.autocast(images.device.type, enabled=False):
+            pixels = _unit_range(images)
+            made = [one(pixels, Draws(key, v, index)) for v, one in enumerate((*self.views, *self.local))]
+        count = len(self.views)
+        local = {"local": torch.stack(made[count:], 1)} if self.local else {}
+        return {"views": torch.stack(made[:count], 1)} | local
+
+
+class One:
+    """One view of every image."""
 
     def __init__(self, options: Views, size: int, mean: Sequence[float], std: Sequence[float]) -> None:
         self.options = options
@@ -34,18 +56,8 @@ class Augment:
             self.mean, self.std = options.normalise.mean, options.normalise.std
         _check(options, self.size)
 
-    @torch.no_grad()
-    def __call__(self, images: Tensor, key: int, index: Tensor) -> Tensor:
-        """images (n, C, H, W) uint8, index (n,) int64 -> views (n, V, C, S, S) float32.
-
-        The draws of a sample depend only on `key`, its `index` in the data set, the view and the operation.
-        """
-        with torch.autocast(images.device.type, enabled=False):
-            pixels = _unit_range(images)
-            views = [self._view(pixels, Draws(key, v, index)) for v in range(self.options.count)]
-            return torch.stack(views, 1)
-
-    def _view(self, pixels: Tensor, draws: Draws) -> Tensor:
+    def __call__(self, pixels: Tensor, draws: Draws) -> Tensor:
+        """pixels (n, C, H, W) in 0..1 -> (n, C, S, S) float32."""
         options = self.options
         flip = draws.happens("flip", options.flip) if options.flip else None
         images = crop_resize(pixels, self._boxes(pixels, draws), self.size, flip)

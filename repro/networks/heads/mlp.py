@@ -1,34 +1,50 @@
-"""The projection head: a small perceptron between the features and the loss."""
+"""The projection or prediction head: a small perceptron between the features and the loss."""
 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
 from repro.options import HeadOptions, PositiveInt
 
+_ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU}
+
 
 class MLP(nn.Module):
-    """features (n, dim) -> (n, out): `layers` linear maps with ReLU between them, BatchNorm before it if `norm`."""
+    """features (n, dim) -> (n, out): `layers` linear maps with activations between them.
+
+    With `norm`, BatchNorm stands before each activation; with `out_norm`, also after the last map, with a scale
+    and shift of its own (`affine`) or without (`plain`). By default a map has a bias unless BatchNorm follows;
+    `bias` and `out_bias` say otherwise, for the inner maps and for the last.
+    """
 
     class Options(HeadOptions):
         hidden: PositiveInt
         out: PositiveInt
         layers: PositiveInt = 2
         norm: bool = False
+        out_norm: Literal["affine", "plain"] | None = None
+        bias: bool | None = None
+        out_bias: bool | None = None
+        activation: Literal["relu", "gelu"] | None = None
 
     def __init__(self, options: Any, dim: int, classes: int):
         super().__init__()
-        widths = [dim, *[options.hidden] * (options.layers - 1)]
+        o = options
+        inner = o.bias if o.bias is not None else not o.norm
+        last = o.out_bias if o.out_bias is not None else not o.out_norm
+        widths = [dim, *[o.hidden] * (o.layers - 1)]
         blocks: list[nn.Module] = []
         for fan_in, fan_out in pairwise(widths):
-            blocks.append(nn.Linear(fan_in, fan_out, bias=not options.norm))
-            blocks += [nn.BatchNorm1d(fan_out)] if options.norm else []
-            blocks.append(nn.ReLU(inplace=True))
-        self.net = nn.Sequential(*blocks, nn.Linear(widths[-1], options.out))
-        self.dim = options.out
+            blocks.append(nn.Linear(fan_in, fan_out, bias=inner))
+            blocks += [nn.BatchNorm1d(fan_out)] if o.norm else []
+            blocks.append(_ACTIVATIONS[o.activation or "relu"]())
+        blocks.append(nn.Linear(widths[-1], o.out, bias=last))
+        blocks += [nn.BatchNorm1d(o.out, affine=o.out_norm == "affine")] if o.out_norm else []
+        self.net = nn.Sequential(*blocks)
+        self.dim = o.out
 
     def forward(self, features: Tensor) -> Tensor:
         return self.net(features)

@@ -13,6 +13,7 @@ from repro.options import Views
 from repro.recipes.yaml import read
 
 FOLDER = Path(__file__).parent
+NOT_OF_ONE_VIEW = ("policy", "count", "each", "local")
 
 
 def names() -> list[str]:
@@ -24,18 +25,28 @@ def expand(value: Any) -> Any:
     """What a recipe says under `views:` with the named policy filled in, as `Views`.
 
     The recipe's own values go before the policy's; a mapping is merged into the policy's mapping, and null
-    switches an operation off. Raises pydantic's errors; what is not a mapping is returned for pydantic to judge.
+    switches an operation off. Each entry of `each` is completed by what holds for all views. Raises pydantic's
+    errors; what is not a mapping is returned for pydantic to judge.
     """
     if not isinstance(value, dict):
         return value
     name = value.get("policy")
-    merged = {**_policy(name)} if isinstance(name, str) else {}
-    for key, given in value.items():
-        standing = merged.get(key)
-        if isinstance(given, dict) and isinstance(standing, dict):
-            given = {**standing, **given}
-        merged[key] = given
-    return Views.model_validate({key: given for key, given in merged.items() if given is not None})
+    merged = _merged(_policy(name) if isinstance(name, str) else {}, value)
+    for_all = {key: given for key, given in merged.items() if given is not None}
+    if isinstance(each := for_all.get("each"), list) and all(isinstance(one, dict) for one in each):
+        shared = {key: given for key, given in for_all.items() if key not in NOT_OF_ONE_VIEW}
+        for_all["each"] = [expand(_merged(shared, one)) for one in each]
+    if isinstance(local := for_all.get("local"), dict):
+        for_all["local"] = expand(local)
+    return Views.model_validate(for_all)
+
+
+def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """`base` with the values of `over`, mappings merged key by key."""
+    return base | {
+        key: {**base[key], **given} if isinstance(given, dict) and isinstance(base.get(key), dict) else given
+        for key, given in over.items()
+    }
 
 
 @cache
