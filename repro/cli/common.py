@@ -46,6 +46,27 @@ def _data_sets() -> Iterable[str]:
     return names()
 
 
+def _families() -> Iterable[str]:
+    from repro.recipes.load import files
+
+    return sorted({path.parent.name for path in files().values()})
+
+
 RECIPE = Named("recipe", _recipes)
 PAPER = Named("slug", _papers)
 DATA_SET = Named("name", _data_sets)
+FAMILY = Named("family", _families)
+
+
+def filters(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that choose recipes by their fields of the same name."""
+    for option in (
+        click.option("--paper", type=PAPER, help="Only recipes of this paper."),
+        click.option("--dataset", type=DATA_SET, help="Only recipes on this data set."),
+        click.option(
+            "--tier", type=click.Choice(["cpu", "gpu", "cluster"]), help="Only recipes of this tier."
+        ),
+        click.option("--family", type=FAMILY, help="Only recipes of this family (folder)."),
+    ):
+        command = option(command)
+    return command

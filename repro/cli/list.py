@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from tabulate import tabulate
 
-from repro.cli.common import as_json, echo_json
+from repro.cli.common import as_json, echo_json, filters
 from repro.errors import UserError
 
 
@@ -13,19 +13,17 @@ from repro.errors import UserError
     "list",
     epilog="""\b
 Examples:
-  repro list --tier cpu
+  repro list --tier cpu --dataset digits
   repro list --search "cifar100 resnet"
   repro list --json | jq -r '.[].id'
 """,
 )
-@click.option("--family", help="Only recipes of this family (folder).")
-@click.option("--tier", type=click.Choice(["cpu", "gpu", "cluster"]), help="Only recipes of this tier.")
-@click.option("--paper", help="Only recipes of this paper.")
+@filters
 @click.option(
     "--search", default="", help="Only recipes whose id, title, paper or data set has all these words."
 )
 @as_json
-def command(family: str | None, tier: str | None, paper: str | None, search: str, as_json: bool) -> None:
+def command(search: str, as_json: bool, **wanted: str | None) -> None:
     """List the recipes."""
     from repro.recipes.listing import summary
     from repro.recipes.load import ids
@@ -36,8 +34,8 @@ def command(family: str | None, tier: str | None, paper: str | None, search: str
             rows.append(summary(recipe_id))
         except UserError as error:
             click.echo(f"Skipped: {error}", err=True)
-    wanted = {k: v for k, v in {"family": family, "tier": tier, "paper": paper}.items() if v}
-    rows = [r for r in rows if all(r[k] == v for k, v in wanted.items()) and _has(r, search)]
+    given = {field: value for field, value in wanted.items() if value}
+    rows = [r for r in rows if all(r[f] == value for f, value in given.items()) and _has(r, search)]
     if as_json:
         echo_json([{k: v for k, v in r.items() if k != "title"} for r in rows])
         return

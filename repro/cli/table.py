@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from repro.cli.common import as_json
+from repro.cli.common import as_json, filters
 
 
 @click.command(
@@ -13,6 +13,8 @@ from repro.cli.common import as_json
 Examples:
   repro table
   repro table --format latex > table.tex
+  repro table --family supervised-contrastive --dataset cifar10
+  repro table --metric knn.top1 --metric probe.top1 --plot results.svg
   repro table --json | jq '.[] | select(.verdict == "matches") | .recipe'
 """,
 )
@@ -23,11 +25,24 @@ Examples:
     default="text",
     show_default=True,
 )
-@click.option("--tier", type=click.Choice(["cpu", "gpu", "cluster"]), help="Only recipes of this tier.")
-@click.option("--write", is_flag=True, help="Write the page results/README.md instead.")
+@filters
+@click.option(
+    "--metric", "metrics", multiple=True, help="Only this metric: knn.top1, or top1 of any stage; repeatable."
+)
+@click.option("--plot", type=click.Path(dir_okay=False), help="Draw it instead, to FILE.png or FILE.svg.")
+@click.option("--write", is_flag=True, help="Write the page results/README.md (of all recipes) instead.")
 @as_json
-def command(format_: str, tier: str | None, write: bool, as_json: bool) -> None:
+def command(
+    format_: str,
+    metrics: tuple[str, ...],
+    plot: str | None,
+    write: bool,
+    as_json: bool,
+    **wanted: str | None,
+) -> None:
     """The table of results: reported against measured, with verdicts."""
+    from pathlib import Path
+
     from repro import paths
     from repro.files import write_text
     from repro.results.page import all_rows, page
@@ -38,4 +53,11 @@ def command(format_: str, tier: str | None, write: bool, as_json: bool) -> None:
         write_text(path, page())
         click.echo(f"Wrote {path}")
         return
-    click.echo(render(all_rows(tier), "json" if as_json else format_))
+    rows = all_rows(metrics, **wanted)
+    if plot:
+        from repro.results.plot import save
+
+        shown, known = save(rows, Path(plot)), len({(row.recipe, row.metric) for row in rows})
+        click.echo(f"Wrote {plot}: {shown} of {known} results, those that have comparable runs")
+        return
+    click.echo(render(rows, "json" if as_json else format_))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from repro import paths
 from repro.papers.coverage import markdown as coverage_markdown
 from repro.recipes.load import ids, load, recipe_hash
@@ -16,10 +18,15 @@ recipe with one seed; `measured` is the mean ± standard deviation over the seed
 equivalence test with the recipe's margin; evidence with a `?` is recalled and unchecked, and never counts."""
 
 
-def all_rows(tier: str | None = None) -> list[Row]:
-    """The rows of every recipe (of one tier)."""
-    recipes = [r for r in map(load, ids()) if tier in (None, r.tier)]
-    return rows([(r, recipe_hash(r)) for r in recipes], Store(paths.results_dir()))
+def all_rows(metrics: Collection[str] = (), **wanted: str | None) -> list[Row]:
+    """The rows of the recipes whose fields (tier, family, dataset, paper) are as wanted, where that is given.
+
+    `metrics` are whole names, or the part after the stage: `top1` for `knn.top1` and `probe.top1`.
+    """
+    given = {field: value for field, value in wanted.items() if value}
+    recipes = [r for r in map(load, ids()) if all(getattr(r, f) == value for f, value in given.items())]
+    found = rows([(r, recipe_hash(r)) for r in recipes], Store(paths.results_dir()))
+    return [r for r in found if not metrics or {r.metric, r.metric.split(".")[1]} & {*metrics}]
 
 
 def page() -> str:

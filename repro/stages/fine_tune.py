@@ -1,0 +1,95 @@
+"""Fine-tuning of a trained encoder with all, or a balanced part, of the labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Annotated, Any
+
+import torch
+from torch import Tensor, nn
+
+from repro.data.load import ImageSet
+from repro.engine.features import accuracy, extract, frozen
+from repro.engine.fit import fit
+from repro.engine.keys import key, permutation
+from repro.engine.stage import Context, Outcome, Stage, tiny
+from repro.methods.cross_entropy import CrossEntropy
+from repro.networks.build import trained
+from repro.options import (
+    Batch,
+    Field,
+    Optimizer,
+    PositiveFloat,
+    PositiveInt,
+    Schedule,
+    StageOptions,
+    Views,
+    ViewsSpec,
+)
+
+
+class FineTune(Stage):
+    """Trains the encoder on, with a new linear classifier, by cross-entropy; tests once, after the last epoch.
+
+    `fraction` of each class's training images take part, the same ones in all recipes with the same seed. The
+    classifier learns at `head_lr`, and then without weight decay; else as the encoder does.
+    Metrics: `top1`, `top5`, percent of the test split.
+    """
+
+    class Options(StageOptions):
+        of: str
+        fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+        epochs: PositiveInt
+        batch: Batch
+        optimizer: Optimizer
+        schedule: Schedule = Schedule()
+        views: ViewsSpec = Views()
+        head_lr: PositiveFloat | None = None
+
+    def run(self, ctx: Context) -> Outcome:
+        o, test = self.options, ctx.data("test")
+        data = labelled(ctx.data("train"), o.fraction, ctx.seed)
+        encoder: Any = trained(ctx, o.of, data).encoder.requires_grad_(True)
+        torch.manual_seed(key(ctx.seed, ctx.stage, "weights"))
+        tuned = Tuned(encoder, nn.Linear(encoder.dim, data.classes), o.head_lr)
+        loop = fit(ctx, tuned, data, o, ctx.micro_batch)
+        network = nn.Sequential(tuned.encoder, tuned.head).eval().requires_grad_(False)
+        with frozen(network):
+            logits = extract(ctx, network, test, o.views)
+        facts = {**loop.facts, "labelled": len(data.labels)}
+        return Outcome(accuracy(logits.cpu(), test.labels), loop.curve, facts)
+
+    @classmethod
+    def smoke(cls, options: Any) -> Any:
+        """Half of the few images at least, so that they fill a batch."""
+        return tiny(options).model_copy(update={"fraction": max(0.5, options.fraction)})
+
+
+class Tuned(CrossEntropy):
+    """Cross-entropy of encoder and classifier, the latter with a rate of its own if one is given."""
+
+    def __init__(self, encoder: nn.Module, classifier: nn.Linear, head_lr: float | None):
+        super().__init__(CrossEntropy.Options(name="cross_entropy"), encoder, classifier)
+        self.head_lr = head_lr
+
+    def own_rates(self) -> Iterable[tuple[nn.Module, float]]:
+        return [(self.head, self.head_lr)] if self.head_lr else []
+
+
+def labelled(data: ImageSet, fraction: float, seed: int) -> ImageSet:
+    """The images that take part; the set itself when all do. What is left out is as if it did not exist."""
+    if fraction == 1:
+        return data
+    index = balanced(data.labels, fraction, key(seed, "labelled"))
+    return replace(data, images=data.images[index], labels=data.labels[index], fingerprint=None)
+
+
+def balanced(labels: Tensor, fraction: float, key: int) -> Tensor:
+    """labels (n,) -> indices (m,), rising: of each class c with n_c samples, round(fraction · n_c), at least 1.
+
+    They are the first in an order that the key alone gives, so a smaller fraction is a part of a larger one.
+    """
+    order = permutation(key, len(labels))
+    by_class = order[labels[order].argsort(stable=True)].split(labels.bincount().tolist())
+    return torch.cat([own[: max(1, round(fraction * len(own)))] for own in by_class]).sort().values
