@@ -170,10 +170,14 @@ Range = Annotated[tuple[PositiveFloat, PositiveFloat], AfterValidator(_rising)]
 
 
 class Crop(Options):
-    """Random resized crop: the area's share of the image and its aspect ratio (log-uniform)."""
+    """Random resized crop: the area's share of the image and its aspect ratio (log-uniform).
+
+    `filter` is the interpolation with which the crop is resized, and an image for evaluation (default: bilinear).
+    """
 
     scale: Share = (0.08, 1.0)
     ratio: Range = (3 / 4, 4 / 3)
+    filter: Literal["bilinear", "bicubic"] | None = None
 
 
 class Jitter(Options):

@@ -1,8 +1,8 @@
 """Where the data of a set would come from, found without loading torch, numpy or pyarrow.
 
-The places, in order: `$REPRO_DATA/<name>/<split>-*.parquet`, then the hub's local cache (Arrow files that
-`datasets` wrote). Rows that were decoded once are kept in a decoded cache whose file names carry a digest of
-the files they came from; when those are gone, the decoded rows still serve.
+The places, in order: `$REPRO_DATA/<name>/<split>-*.parquet` (or `.arrow`), then the hub's local cache (Arrow files
+that `datasets` wrote); the split has the hub's name. Rows that were decoded once are kept in a decoded cache whose
+file names carry a digest of the files they came from; when those are gone, the decoded rows still serve.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from repro import paths
-from repro.data.declare import Columns, DataSet, Hub, declaration
+from repro.data.declare import DataSet, declaration
+from repro.data.schema import Columns, Hub
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,13 @@ def find_files(declared: DataSet, split: str) -> Files | None:
     """The files of a split under `$REPRO_DATA` or in the hub's cache, or None."""
     if declared.columns is None:
         return None
+    name = declared.hub_split(split)
     if root := os.environ.get("REPRO_DATA"):
-        found = sorted((Path(root).expanduser() / declared.name).glob(f"{split}-*.parquet"))
-        if found:
-            return Files("REPRO_DATA", declared.columns, tuple(found))
-    if declared.source.hub and (found := _hub_files(declared.source.hub, split)):
+        folder = Path(root).expanduser() / declared.name
+        for pattern in (f"{name}-*.parquet", f"{name}-*.arrow"):
+            if found := sorted(folder.glob(pattern)):
+                return Files("REPRO_DATA", declared.columns, tuple(found))
+    if declared.source.hub and (found := _hub_files(declared.source.hub, name)):
         return Files("hub cache", declared.columns, tuple(found))
     return None
 
@@ -78,6 +81,11 @@ def find_decoded(declared: DataSet, split: str, files: Files | None) -> Path | N
 
 def decoded_path(declared: DataSet, split: str, digest: str) -> Path:
     return paths.cache_dir() / "data" / f"{declared.name}-{split}-{digest}.safetensors"
+
+
+def fingerprint_path(declared: DataSet, split: str, digest: str) -> Path:
+    """Where the fingerprint of a split is kept whose images stay encoded."""
+    return paths.cache_dir() / "data" / f"{declared.name}-{split}-{digest}.json"
 
 
 def _hub_files(hub: Hub, split: str) -> list[Path]:

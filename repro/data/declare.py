@@ -8,67 +8,24 @@ from typing import Annotated
 
 from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
+from repro.data.schema import Columns, Fingerprints, Source
 from repro.errors import UserError, suggestion
 from repro.recipes import yaml
 from repro.recipes.problems import InvalidFile, problems_of
 from repro.recipes.schema import Part
 
 SETS = Path(__file__).parent / "sets"
-Sha = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-
-class Order(Part):
-    """The fingerprint of one order of the rows: the official one, or, with a note, that of a known copy."""
-
-    sha: Sha
-    note: str | None = None
-
-
-class Fingerprints(Part):
-    """What is known of one split (see `repro.data.fingerprint`). Nothing known: recorded, not verified."""
-
-    content: Sha | None = None
-    ordered: tuple[Order, ...] = ()
-
-
-class Columns(Part):
-    """The columns of the Parquet files: `image` holds encoded images, `label` integers from 0."""
-
-    image: str
-    label: str
-
-
-class Hub(Columns):
-    """A repository of Parquet files on the Hugging Face hub, whose splits have the names used here."""
-
-    repo: str
-    config: str | None = None
-    mb: PositiveInt  # size of the download
-
-
-class Source(Part):
-    """Where the data comes from; exactly one of these.
-
-    `hub`; `parquet`, when the user has to bring the files; `bundled`, a function `module:function` that
-    takes the split's name and returns images (n, C, H, W) uint8 and labels (n,) as numpy arrays.
-    """
-
-    hub: Hub | None = None
-    parquet: Columns | None = None
-    bundled: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")] | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Source:
-        if sum(value is not None for value in (self.hub, self.parquet, self.bundled)) != 1:
-            raise ValueError("needs exactly one of `hub`, `parquet`, `bundled`")
-        return self
 
 
 class DataSet(Part):
-    """One set of images of equal size. `splits` gives the rows of each split, `shape` is (C, H, W).
+    """One set of images. `splits` gives the rows of each split, `shape` is (C, H, W).
 
+    The images have that size or, where it is `varied`, sizes of their own: then `shape` is that of a view, and
+    the images stay encoded until they are needed. With `any_mode`, and where sizes are varied, images of another
+    mode than their channels say (grey among colour, CMYK) are converted, elsewhere they are errors.
     `mean` and `std` (population) are per channel, over all training pixels scaled to 0..1. `classes` is a
-    number, or one for each split where the splits have classes of their own.
+    number, or one for each split where the splits have classes of their own. The labels of `unlabelled` splits
+    are -1, whatever the files say.
     """
 
     name: str
@@ -82,6 +39,9 @@ class DataSet(Part):
     std: tuple[PositiveFloat, ...]
     source: Source
     fingerprints: dict[str, Fingerprints]
+    varied: bool = False
+    any_mode: bool = False
+    unlabelled: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _parts_agree(self) -> DataSet:
@@ -90,6 +50,10 @@ class DataSet(Part):
         classes = self.classes if isinstance(self.classes, dict) else self.splits
         if not set(self.splits) == set(self.fingerprints) == set(classes):
             raise ValueError("`splits`, `fingerprints` and a mapping `classes` need the same keys")
+        if more := {*self.unlabelled, *self._renamed} - set(self.splits):
+            raise ValueError(f"there is no split `{min(more)}`")
+        if self.varied and self.columns is None:
+            raise ValueError("a bundled set cannot be `varied`")
         return self
 
     @property
@@ -101,7 +65,13 @@ class DataSet(Part):
     def how_to_get(self) -> str:
         """What to do when the data is not there, to follow `: ` or `to get it, `."""
         if hub := self.source.hub:
-            return f"run `repro data get {self.name}` ({hub.mb} MB), or {self.how_to_bring}"
+            page = f"https://huggingface.co/datasets/{hub.repo}"
+            run = f"run `repro data get {self.name}` ({hub.mb} MB), or {self.how_to_bring}"
+            return (
+                f"accept the licence at {page} and log in with `hf auth login`, then {run}"
+                if hub.gated
+                else run
+            )
         return self.how_to_bring
 
     @property
@@ -109,9 +79,17 @@ class DataSet(Part):
         """The same without a download."""
         if self.columns is None:
             return "install the project again (this set comes with its requirements)"
-        names = ", ".join(f"{split}-*.parquet" for split in self.splits)
+        names = ", ".join(f"{self.hub_split(split)}-*.parquet" for split in self.splits)
         columns = f"`{self.columns.image}` and `{self.columns.label}`"
         return f"put {names} with columns {columns} into $REPRO_DATA/{self.name}"
+
+    @property
+    def _renamed(self) -> dict[str, str]:
+        return self.source.hub.splits if self.source.hub else {}
+
+    def hub_split(self, split: str) -> str:
+        """The name of a split in the hub's repository, and in the names of files."""
+        return self._renamed.get(split, split)
 
     def classes_in(self, split: str) -> int:
         return self.classes if isinstance(self.classes, int) else self.classes[split]

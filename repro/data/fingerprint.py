@@ -5,18 +5,23 @@ that gives type and shape:
 
 * ordered: SHA-256 of header, images, header, labels, in the order of the rows;
 * content: SHA-256 of the header and the sorted SHA-256 digests of (image, label), one for each row.
+
+Where images stay encoded, the bytes of their files are taken in place of pixels, in `ordered` each after its length
+as eight bytes, and the first header is `encoded (n,)`.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
 from torch import Tensor
 
-from repro.data.declare import DataSet, Fingerprints
+from repro.data.declare import DataSet
+from repro.data.schema import Fingerprints
 from repro.recipes.schema import Deviation
 
 
@@ -46,6 +51,21 @@ def fingerprint(images: Tensor, labels: Tensor) -> Fingerprint:
     rows = sorted(_row(image, label) for image, label in zip(pixels, numbers, strict=True))
     content = hashlib.sha256(_header(pixels) + b"".join(rows))
     return Fingerprint(ordered.hexdigest(), content.hexdigest())
+
+
+def fingerprint_encoded(images: Iterable[bytes | None], labels: Tensor) -> Fingerprint:
+    """Encoded images and labels (n,) int64. A missing image counts as an empty one."""
+    numbers = labels.contiguous().numpy().astype("<i8")
+    header = f"encoded ({len(numbers)},)\n".encode()
+    ordered, rows = hashlib.sha256(header), []
+    for image, label in zip(images, numbers, strict=True):
+        image = image or b""
+        ordered.update(len(image).to_bytes(8, "little"))
+        ordered.update(image)
+        rows.append(hashlib.sha256(image + label.tobytes()).digest())
+    ordered.update(_header(numbers))
+    ordered.update(numbers.data)
+    return Fingerprint(ordered.hexdigest(), hashlib.sha256(header + b"".join(sorted(rows))).hexdigest())
 
 
 def check(known: Fingerprints, found: Fingerprint) -> Check:

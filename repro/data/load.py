@@ -1,48 +1,24 @@
-"""Named data sets as tensors in memory, each row checked against what is declared."""
+"""Named data sets, as tensors in memory or as encoded images in files, checked against what is declared."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from importlib import import_module
-from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
 
-from repro.data import cache
+from repro.data import cache, stream
 from repro.data.available import Files, available, decoded_path, find_decoded, find_files
 from repro.data.cache import Rows
 from repro.data.declare import DataSet, declaration
 from repro.data.decode import decode
+from repro.data.download import download
 from repro.data.fingerprint import Check, Fingerprint, check, deviations, fingerprint
+from repro.data.images import ImageSet, Streamed
 from repro.engine import keys
 from repro.errors import UserError, suggestion
-from repro.recipes.schema import Deviation
 
-
-@dataclass(frozen=True)
-class ImageSet:
-    """One split of a data set: images (n, C, H, W) uint8 and labels (n,) int64, on the CPU.
-
-    `mean` and `std` are those of the training pixels, per channel, in 0..1. `fingerprint` is None for
-    generated data. `deviations` are what a record of a run has to say about the data.
-    """
-
-    images: Tensor
-    labels: Tensor
-    name: str
-    split: str
-    classes: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    fingerprint: Fingerprint | None = None
-    deviations: list[Deviation] = field(default_factory=list)
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of an image."""
-        channels, height, width = self.images.shape[1:]
-        return channels, height, width
+SMALL = 64  # pixels of a side
 
 
 def load(name: str, split: str) -> ImageSet:
@@ -52,6 +28,8 @@ def load(name: str, split: str) -> ImageSet:
     not the declared content.
     """
     declared = _declared(name, split)
+    if declared.varied:
+        return _streamed(declared, split, _files(declared, split))
     return _image_set(declared, split, _rows(declared, split))
 
 
@@ -63,13 +41,20 @@ def get(name: str, repo: str | None = None) -> list[ImageSet]:
     declared = declaration(name)
     if repo is None and available(name):
         return [load(name, split) for split in declared.splits]
-    files = _download(declared, repo)
+    files = download(declared, repo)
+    if declared.varied:
+        return [_streamed(declared, s, files[s]) for s in declared.splits]
     return [_image_set(declared, s, _decoded(declared, s, files[s])) for s in declared.splits]
 
 
 def verify(name: str, split: str) -> Check:
     """Computes the fingerprint of what `load` gives anew. Decoded data that has changed is made again."""
     declared = _declared(name, split)
+    if declared.varied:
+        files = _files(declared, split)
+        images, labels = stream.opened(declared, split, files)
+        again = stream.fingerprint_of(declared, split, files, images, labels, anew=True)
+        return check(declared.fingerprints[split], again)
     rows = _rows(declared, split)
     found = fingerprint(rows.images, rows.labels)
     if found == rows.fingerprint:
@@ -82,13 +67,19 @@ def verify(name: str, split: str) -> Check:
 
 def look_alike(name: str, split: str, n: int, key: int) -> ImageSet:
     """`n` random images of the set's shape, for trials of the wiring: noise (from `key`) around a colour for
-    each class, the same in all splits; about four images a class. Equal arguments give equal images."""
+    each class, the same in all splits; about four images a class. Equal arguments give equal images. Colour
+    images have no more than 64×64 pixels."""
     declared = _declared(name, split)
     classes = declared.classes_in(split)
+    channels, height, width = declared.shape
+    if channels == 3:
+        height, width = min(height, SMALL), min(width, SMALL)
     labels = torch.arange(n) % min(classes, max(1, n // 4))
-    colours = keys.uniform(keys.key("look-alike", name), torch.arange(classes), declared.shape[0])
-    noise = torch.randn((n, *declared.shape), generator=keys.generator(key))
+    colours = keys.uniform(keys.key("look-alike", name), torch.arange(classes), channels)
+    noise = torch.randn((n, channels, height, width), generator=keys.generator(key))
     images = (64 + 128 * colours[labels, :, None, None] + 32 * noise).clamp(0, 255).to(torch.uint8)
+    if split in declared.unlabelled:
+        labels = torch.full_like(labels, -1)
     return ImageSet(images, labels, name, split, classes, declared.mean, declared.std)
 
 
@@ -101,24 +92,34 @@ def _declared(name: str, split: str) -> DataSet:
 
 
 def _image_set(declared: DataSet, split: str, rows: Rows) -> ImageSet:
-    result = check(declared.fingerprints[split], rows.fingerprint)
+    return ImageSet(rows.images, rows.labels, **_facts(declared, split, rows.fingerprint, rows.where))
+
+
+def _streamed(declared: DataSet, split: str, files: Files) -> Streamed:
+    images, labels = stream.opened(declared, split, files)
+    found = stream.fingerprint_of(declared, split, files, images, labels)
+    facts = _facts(declared, split, found, str(files.paths[0].parent))
+    return Streamed(images, labels, **facts, view=declared.shape)  # type: ignore[arg-type]
+
+
+def _facts(declared: DataSet, split: str, found: Fingerprint, where: str) -> dict[str, Any]:
+    """What is to be known of a split beside images and labels. Raises UserError when they are not the declared."""
+    result = check(declared.fingerprints[split], found)
     if result.content == "differs":
         raise UserError(
-            f"{rows.where}: images or labels of `{declared.name}`, split `{split}`, are not those of the release "
-            f"(content {rows.fingerprint.content[:12]}…, expected "
+            f"{where}: images or labels of `{declared.name}`, split `{split}`, are not those of the release "
+            f"(content {found.content[:12]}…, expected "
             f"{str(declared.fingerprints[split].content)[:12]}…); remove the files and {declared.how_to_get}."
         )
-    return ImageSet(
-        images=rows.images,
-        labels=rows.labels,
-        name=declared.name,
-        split=split,
-        classes=declared.classes_in(split),
-        mean=declared.mean,
-        std=declared.std,
-        fingerprint=rows.fingerprint,
-        deviations=deviations(declared, split, result),
-    )
+    return {
+        "name": declared.name,
+        "split": split,
+        "classes": declared.classes_in(split),
+        "mean": declared.mean,
+        "std": declared.std,
+        "fingerprint": found,
+        "deviations": deviations(declared, split, result),
+    }
 
 
 def _rows(declared: DataSet, split: str) -> Rows:
@@ -130,9 +131,15 @@ def _rows(declared: DataSet, split: str) -> Rows:
     rows = cache.read(path, (declared.splits[split], *declared.shape)) if path else None
     if rows is not None:
         return rows
+    return _decoded(declared, split, files or _files(declared, split))
+
+
+def _files(declared: DataSet, split: str) -> Files:
+    """The split's files. Raises UserError, with the way to get them, when they are not here."""
+    files = find_files(declared, split)
     if files is None:
         raise UserError(f"Data set `{declared.name}`, split `{split}`, is not here: {declared.how_to_get}.")
-    return _decoded(declared, split, files)
+    return files
 
 
 def _decoded(declared: DataSet, split: str, files: Files) -> Rows:
@@ -148,22 +155,3 @@ def _bundled(function: str, split: str) -> Rows:
     module, _, name = function.partition(":")
     images, labels = map(torch.from_numpy, getattr(import_module(module), name)(split))
     return Rows(images, labels, fingerprint(images, labels), module)
-
-
-def _download(declared: DataSet, repo: str | None) -> dict[str, Files]:
-    """The Arrow files of each split that `datasets` has downloaded and kept in its own cache."""
-    hub = declared.source.hub
-    if hub is None:
-        raise UserError(f"Data set `{declared.name}` cannot be downloaded: {declared.how_to_get}.")
-    import datasets  # takes seconds to import
-
-    try:
-        found = datasets.load_dataset(repo or hub.repo, None if repo else hub.config)
-        parts = {split: [part["filename"] for part in found[split].cache_files] for split in declared.splits}
-    except Exception as error:  # errors of several libraries, from name resolution to HTTP
-        reason = " ".join(str(error).split())
-        raise UserError(
-            f"Data set `{declared.name}` could not be fetched from {repo or hub.repo} ({reason}); try again, "
-            f"or {declared.how_to_bring}."
-        ) from None
-    return {split: Files("hub cache", hub, tuple(map(Path, names))) for split, names in parts.items()}

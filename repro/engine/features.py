@@ -13,7 +13,7 @@ from repro.engine.plan import even
 from repro.engine.stage import Context
 from repro.engine.update import gathered
 from repro.options import Views
-from repro.views.augment import plain
+from repro.views.feed import plain_views
 
 
 @torch.no_grad()
@@ -29,15 +29,13 @@ def extract(
     Every process takes a share of the images and gets the features of all. Size and normalisation are those
     that `views` states for training, else the data set's own.
     """
-    size = views.shape(data.shape)[-1]
-    stated = views.normalise or data
-    mean, std = stated.mean, stated.std
-    shares = even(len(data.images), ctx.setup.processes)
-    own = data.images.split(shares)[ctx.setup.rank]
+    shares = even(len(data), ctx.setup.processes)
+    start = sum(shares[: ctx.setup.rank])
+    stop = start + shares[ctx.setup.rank]
     parts = []
-    for images in own.split(batch):
+    for images in plain_views(data, views, ctx.device, start, stop, batch):
         with ctx.setup.autocast():
-            parts.append(network(plain(images.to(ctx.device), mean, std, size)).float())
+            parts.append(network(images).float())
     return gathered(torch.cat(parts), shares)
 
 

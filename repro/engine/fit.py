@@ -1,7 +1,9 @@
-"""Training a method on a data set: what the stages `train` and `linear_probe` share."""
+"""Training a method on a data set: what the stages that train share."""
 
 from __future__ import annotations
 
+from contextlib import closing
+from dataclasses import replace
 from typing import Protocol
 
 import torch
@@ -18,7 +20,7 @@ from repro.engine.stage import Context
 from repro.engine.update import Updater
 from repro.networks.batchnorm import convert
 from repro.options import Batch, Optimizer, Schedule, Views
-from repro.views.augment import Augment
+from repro.views.feed import feed
 
 LOGGED = 200  # points of the curve in a whole run
 
@@ -43,47 +45,52 @@ def fit(ctx: Context, method: Method, data: ImageSet, o: Training, micro_batch: 
     method.to(ctx.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     method.apart = o.batch.bn_views == "apart"
     torch.manual_seed(key(ctx.seed, ctx.stage, "begin"))
-    method.begin(len(data.images))
+    method.begin(len(data))
     span = convert(method)
     optimizer = optim.build(o.optimizer, optim.groups(o.optimizer, method))
-    batches = Batches(len(data.images), o.batch.size, o.epochs, o.batch.drop_last, ctx.seed)
+    batches = Batches(len(data), o.batch.size, o.epochs, o.batch.drop_last, ctx.seed)
     plan = batch_plan(o.batch, ctx.setup.processes, micro_batch)
     for samples in batches.sizes:
         plan.check(samples)
     norm = o.optimizer.max_norm
     updater = Updater(ctx.setup, plan, method, optimizer, span, key(ctx.seed, ctx.stage), norm)
-    augment = Augment(o.views, data.shape[-1], data.mean, data.std)
-    images, labels = data.images.to(ctx.device), data.labels.to(ctx.device)
+    ahead = replace(batches)  # asked for steps in advance, it remembers the order of another epoch
+
+    def upcoming(step: int) -> tuple[Tensor, int]:
+        """This process's samples of a step, and the key of their draws."""
+        return updater.own(ahead[step]), key(ctx.seed, ctx.stage, "views", ahead.epoch(step))
+
+    labels = data.labels.to(ctx.device)
     loop = Loop(ctx, batches.total, {"method": method, "optimizer": optimizer}, o.batch.size)
     ctx.note(plan.deviations(batches.sizes))
     every = max(1, batches.total // LOGGED)
 
-    for step in loop:
-        epoch = batches.epoch(step)
-        index = batches[step].to(ctx.device)
-        own = updater.own(index)
-        views = augment(images[own], key(ctx.seed, ctx.stage, "views", epoch), own)
-        rate = optim.factor(o.schedule, step, batches.per_epoch, o.epochs)
-        optim.set_rate(optimizer, rate)
-        when = {"step": step, "total": batches.total, "epoch": epoch, "epochs": o.epochs}
-        when["per_epoch"] = batches.per_epoch
-        call(method.before_step, when)
-        loss, embedded = updater.step(step, views, labels[index], index)
-        call(method.after_step, {**when, **embedded, "label": labels[index], "index": index})
-        if step % every == 0 or step == batches.total - 1:
-            loop.log(loss=loss, lr=o.optimizer.lr * rate, spread=_checked_spread(embedded, step))
+    with closing(feed(data, o.views, ctx.device, upcoming, batches.total)) as source:
+        for step in loop:
+            epoch = batches.epoch(step)
+            index = batches[step].to(ctx.device)
+            views = source(step)
+            rate = optim.factor(o.schedule, step, batches.per_epoch, o.epochs)
+            optim.set_rate(optimizer, rate)
+            when = {"step": step, "total": batches.total, "epoch": epoch, "epochs": o.epochs}
+            when["per_epoch"] = batches.per_epoch
+            call(method.before_step, when)
+            loss, embedded = updater.step(step, views, labels[index], index)
+            call(method.after_step, {**when, **embedded, "label": labels[index], "index": index})
+            if step % every == 0 or step == batches.total - 1:
+                loop.log(loss=loss, lr=o.optimizer.lr * rate, spread=_checked_spread(embedded, step))
     ctx.note(updater.plan.deviations(batches.sizes))
     loop.notes |= {"plan": updater.plan.describe(), **updater.notes}
     return loop
 
 
 def spread(x: Tensor) -> Tensor:
-    """x (n, …, d) -> how widely the directions of the rows spread over samples: 1 if uniform, 0 if all equal.
+    """x (n, d) or (n, …, d) -> how widely the directions spread over the samples: 1 if uniform, 0 if all equal.
 
     The root of the mean squared distance from the mean direction (the criterion of Chen and He 2021, section
     4.1, times the root of d).
     """
-    return unit(x).flatten(1, -2).var(0, unbiased=False).sum(-1).mean().sqrt()
+    return unit(x).reshape(len(x), -1, x.shape[-1]).var(0, unbiased=False).sum(-1).mean().sqrt()
 
 
 def _checked_spread(embedded: dict[str, Tensor], step: int) -> float:

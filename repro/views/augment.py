@@ -16,7 +16,7 @@ from repro.options import Views
 from repro.views import colour
 from repro.views.blur import gaussian_blur
 from repro.views.draws import Draws
-from repro.views.geometry import Boxes, crop_resize, padded_boxes, random_resized_boxes, whole
+from repro.views.geometry import Boxes, Filter, crop_resize, padded_boxes, random_resized_boxes, whole
 
 
 class Augment:
@@ -39,7 +39,23 @@ class Augment:
         """
         with torch.autocast(images.device.type, enabled=False):
             pixels = _unit_range(images)
-            made = [one(pixels, Draws(key, v, index)) for v, one in enumerate((*self.views, *self.local))]
+            made = [one(pixels, Draws(key, v, index)) for v, one in enumerate(self.all)]
+        return self._named(made)
+
+    @torch.no_grad()
+    def finish(self, crops: Sequence[Tensor], key: int, index: Tensor) -> dict[str, Tensor]:
+        """The same from crops that are cut and resized already: for each view (n, C, S, S) uint8."""
+        with torch.autocast(index.device.type, enabled=False):
+            pairs = enumerate(zip(self.all, crops, strict=True))
+            made = [one.finish(_unit_range(x), Draws(key, v, index)) for v, (one, x) in pairs]
+        return self._named(made)
+
+    @property
+    def all(self) -> list[One]:
+        """The views and the local views, in the order of their numbers."""
+        return [*self.views, *self.local]
+
+    def _named(self, made: list[Tensor]) -> dict[str, Tensor]:
         count = len(self.views)
         local = {"local": torch.stack(made[count:], 1)} if self.local else {}
         return {"views": torch.stack(made[:count], 1)} | local
@@ -51,16 +67,42 @@ class One:
     def __init__(self, options: Views, size: int, mean: Sequence[float], std: Sequence[float]) -> None:
         self.options = options
         self.size = options.size or size
+        self.filter = filter_of(options)
         self.mean, self.std = mean, std
         if options.normalise:
             self.mean, self.std = options.normalise.mean, options.normalise.std
-        _check(options, self.size)
+        if options.blur and options.blur.kernel >= 2 * self.size:
+            raise UserError(
+                f"views: a blur with `kernel: {options.blur.kernel}` does not fit views of {self.size} pixels: "
+                f"give a number below {2 * self.size}."
+            )
 
     def __call__(self, pixels: Tensor, draws: Draws) -> Tensor:
         """pixels (n, C, H, W) in 0..1 -> (n, C, S, S) float32."""
+        boxes = self.boxes(draws, *pixels.shape[2:]) or whole(pixels)
+        return self._coloured(crop_resize(pixels, boxes, self.size, self._flip(draws), self.filter), draws)
+
+    def finish(self, pixels: Tensor, draws: Draws) -> Tensor:
+        """pixels (n, C, S, S) in 0..1, cut and resized already -> (n, C, S, S) float32, flipped and coloured."""
+        flip = self._flip(draws)
+        if flip is not None:
+            pixels = torch.where(flip[:, None, None, None], pixels.flip(-1), pixels)
+        return self._coloured(pixels, draws)
+
+    def boxes(self, draws: Draws, height: int, width: int) -> Boxes | None:
+        """What is cut out of images of this size; None when nothing is."""
+        if self.options.crop:
+            return random_resized_boxes(draws, self.options.crop, height, width)
+        if self.options.pad_crop:
+            return padded_boxes(draws, self.options.pad_crop, height, width, self.size)
+        return None
+
+    def _flip(self, draws: Draws) -> Tensor | None:
+        return draws.happens("flip", self.options.flip) if self.options.flip else None
+
+    def _coloured(self, images: Tensor, draws: Draws) -> Tensor:
+        """images (n, C, S, S) in 0..1, which this changes -> (n, C, S, S)."""
         options = self.options
-        flip = draws.happens("flip", options.flip) if options.flip else None
-        images = crop_resize(pixels, self._boxes(pixels, draws), self.size, flip)
         if options.jitter:
             colour.jitter(images, draws, options.jitter)
         if options.grayscale:
@@ -75,31 +117,22 @@ class One:
             images[at] = colour.solarise(images[at], options.solarise.threshold)
         return _normalise(images, self.mean, self.std)
 
-    def _boxes(self, pixels: Tensor, draws: Draws) -> Boxes:
-        height, width = pixels.shape[2:]
-        if self.options.crop:
-            return random_resized_boxes(draws, self.options.crop, height, width)
-        if self.options.pad_crop:
-            return padded_boxes(draws, self.options.pad_crop, height, width, self.size)
-        return whole(pixels)
+
+def filter_of(options: Views) -> Filter | None:
+    """The interpolation of the views, and of images for evaluation; None is bilinear."""
+    return options.crop.filter if options.crop else None
 
 
 @torch.no_grad()
-def plain(images: Tensor, mean: Sequence[float], std: Sequence[float], size: int) -> Tensor:
+def plain(
+    images: Tensor, mean: Sequence[float], std: Sequence[float], size: int, filter: Filter | None = None
+) -> Tensor:
     """images (n, C, H, W) uint8 -> (n, C, size, size) float32 for evaluation: resized if need be, normalised."""
     with torch.autocast(images.device.type, enabled=False):
         pixels = _unit_range(images)
         if images.shape[2:] != (size, size):
-            pixels = crop_resize(pixels, whole(pixels), size)
+            pixels = crop_resize(pixels, whole(pixels), size, filter=filter)
         return _normalise(pixels, mean, std)
-
-
-def _check(options: Views, size: int) -> None:
-    if options.blur and options.blur.kernel >= 2 * size:
-        raise UserError(
-            f"views: a blur with `kernel: {options.blur.kernel}` does not fit views of {size} pixels: "
-            f"give a number below {2 * size}."
-        )
 
 
 def _unit_range(images: Tensor) -> Tensor:

@@ -1,14 +1,16 @@
 """Crop, flip and resize as two small matrix products per sample: out = R_y @ image @ R_x^T.
 
-The rows of a resampling matrix are the weights of Pillow's bilinear filter on the cropped image: a triangle
-that spans one pixel to each side when enlarging, and widens with the ratio when shrinking (antialiasing).
-Pillow rounds to 8 bits after each of the two passes; here nothing is rounded.
+The rows of a resampling matrix are the weights of Pillow's filters on the cropped image: bilinear is a triangle
+that spans one pixel to each side when enlarging, bicubic Keys's kernel (1981, a = -0.5), which spans two; both
+widen with the ratio when shrinking (antialiasing). Pillow rounds to 8 bits after each of the two passes, across
+and then down (from version 13 on sometimes the other way round); here nothing is rounded, and what bicubic
+overshoots is cut off after each pass, as there.
 """
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,6 +20,7 @@ from repro.options import Crop
 from repro.views.draws import Draws
 
 ATTEMPTS = 10  # as torchvision's RandomResizedCrop
+Filter = Literal["bilinear", "bicubic"]
 
 
 class Boxes(NamedTuple):
@@ -68,14 +71,29 @@ def whole(images: Tensor) -> Boxes:
     return Boxes(zero, zero, zero + height, zero + width)
 
 
-def crop_resize(images: Tensor, boxes: Boxes, size: int, flip: Tensor | None = None) -> Tensor:
-    """images (n, C, H, W) float, flip (n,) bool: mirror left and right -> (n, C, size, size), a new tensor."""
-    rows = resampling(boxes.top, boxes.height, images.shape[2], size)
-    columns = resampling(boxes.left, boxes.width, images.shape[3], size, flip)
+def crop_resize(
+    images: Tensor, boxes: Boxes, size: int, flip: Tensor | None = None, filter: Filter | None = None
+) -> Tensor:
+    """images (n, C, H, W) float, flip (n,) bool: mirror left and right -> (n, C, size, size), a new tensor.
+
+    With the filter `bicubic` the images must be in 0..1.
+    """
+    rows = resampling(boxes.top, boxes.height, images.shape[2], size, filter=filter)
+    columns = resampling(boxes.left, boxes.width, images.shape[3], size, flip, filter)
+    if filter == "bicubic":
+        across = (images.flatten(1, 2) @ columns.mT).clamp_(0, 1)
+        return (rows[:, None] @ across.unflatten(1, images.shape[1:3])).clamp_(0, 1)
     return separable(images, rows, columns)
 
 
-def resampling(start: Tensor, length: Tensor, source: int, size: int, flip: Tensor | None = None) -> Tensor:
+def resampling(
+    start: Tensor,
+    length: Tensor,
+    source: int,
+    size: int,
+    flip: Tensor | None = None,
+    filter: Filter | None = None,
+) -> Tensor:
     """Weights (n, size, source) that resize pixels start..start+length-1 (n,) of an axis to `size` pixels."""
     out = torch.arange(size, device=start.device)
     pixel = torch.arange(source, device=start.device)
@@ -85,7 +103,9 @@ def resampling(start: Tensor, length: Tensor, source: int, size: int, flip: Tens
     centre = start[:, None] + (out + 0.5) * scale
     distance = (pixel + 0.5 - centre[..., None]).abs()
     inside = (pixel >= start[:, None]) & (pixel < (start + length)[:, None])
-    weights = (1 - distance / scale.clamp_min(1)[..., None]).clamp_min(0) * inside[:, None]
+    distance = distance / scale.clamp_min(1)[..., None]
+    weights = _cubic(distance) if filter == "bicubic" else (1 - distance).clamp_min(0)
+    weights = weights * inside[:, None]
     return weights / weights.sum(2, keepdim=True).clamp_min(torch.finfo(weights.dtype).tiny)
 
 
@@ -93,6 +113,13 @@ def separable(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """images (n, C, H, W), rows (n, S, H), columns (n, T, W) -> (n, C, S, T)."""
     across = images.flatten(1, 2) @ columns.mT
     return rows[:, None] @ across.unflatten(1, images.shape[1:3])
+
+
+def _cubic(x: Tensor) -> Tensor:
+    """Keys's kernel (1981, IEEE Trans. ASSP 29, equation 15, a = -0.5) at distances x >= 0."""
+    near = (1.5 * x - 2.5) * x * x + 1
+    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
+    return torch.where(x < 1, near, torch.where(x < 2, far, 0))
 
 
 def _offset(number: Tensor, room: Tensor | int) -> Tensor:

@@ -1,0 +1,143 @@
+"""The views of each step of a stage, from images in memory or from encoded images in files.
+
+Images in memory are moved to the device once, and all is done there. Encoded images are decoded by worker processes,
+which also cut out the crops of the views and resize them; they work ahead of the steps. The rest is done on
+the device, by the same code. The views depend neither on the workers nor on where a run begins.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from functools import partial
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from repro.data.images import ImageSet, Streamed
+from repro.options import Views
+from repro.views.augment import Augment, filter_of, plain
+from repro.views.cut import centred, cut
+from repro.views.workers import CHUNK, Chunk, loaded
+
+Upcoming = Callable[[int], tuple[Tensor, int]]
+
+
+class Feed(Protocol):
+    """Gives the views of the steps, which are asked for in order. To be closed when no more are needed."""
+
+    def __call__(self, step: int) -> dict[str, Tensor]:
+        """`views` (n, V, C, S, S) and `local`, if any, of the step's n samples, on the device."""
+
+    def close(self) -> None: ...
+
+
+def feed(
+    data: ImageSet,
+    options: Views,
+    device: torch.device,
+    upcoming: Upcoming,
+    total: int,
+    workers: int | None = None,
+) -> Feed:
+    """The views of `total` steps. `upcoming(step)` gives a step's indices (n,) and the key of its draws.
+
+    `workers` processes decode (0: this one); by default one for each core, or $REPRO_WORKERS.
+    """
+    augment = Augment(options, data.shape[-1], data.mean, data.std)
+    if isinstance(data, Streamed):
+        return FromFiles(data, augment, device, upcoming, total, workers)
+    return FromMemory(data, augment, device, upcoming)
+
+
+class FromMemory:
+    """Feeds from images that are all on the device."""
+
+    def __init__(self, data: ImageSet, augment: Augment, device: torch.device, upcoming: Upcoming) -> None:
+        self.images = data.images.to(device)
+        self.augment, self.upcoming = augment, upcoming
+
+    def __call__(self, step: int) -> dict[str, Tensor]:
+        index, key = self.upcoming(step)
+        own = index.to(self.images.device)
+        return self.augment(self.images[own], key, own)
+
+    def close(self) -> None:
+        pass
+
+
+class FromFiles:
+    """Feeds from encoded images. A step that does not follow the last one begins anew there."""
+
+    def __init__(
+        self,
+        data: Streamed,
+        augment: Augment,
+        device: torch.device,
+        upcoming: Upcoming,
+        total: int,
+        workers: int | None,
+    ) -> None:
+        self.augment, self.device, self.upcoming, self.total = augment, device, upcoming, total
+        cutters = [partial(cut, one, view) for view, one in enumerate(augment.all)]
+        self.load = partial(loaded, data.images, cutters, device=device, workers=workers)
+        self.planned: deque[tuple[Tensor, int]] = deque()
+        self.chunks: Generator[list[Tensor]] | None = None
+        self.next = -1
+
+    def __call__(self, step: int) -> dict[str, Tensor]:
+        if self.chunks is None or step != self.next:
+            self.close()
+            self.chunks = self.load(self._plan(step))
+        self.next = step + 1
+        parts = [next(self.chunks)]
+        index, key = self.planned.popleft()
+        parts += [next(self.chunks) for _ in range(CHUNK, len(index), CHUNK)]
+        crops = [torch.cat(view) for view in zip(*parts, strict=True)]
+        return self.augment.finish(crops, key, index.to(self.device))
+
+    def close(self) -> None:
+        """Ends the worker processes."""
+        if self.chunks is not None:
+            self.chunks.close()
+        self.chunks = None
+        self.planned.clear()
+
+    def _plan(self, first: int) -> Iterator[Chunk]:
+        """What the workers have to do from step `first` on, noted in `planned` as it is handed out."""
+        for step in range(first, self.total):
+            index, key = self.upcoming(step)
+            self.planned.append((index, key))
+            for some in index.split(CHUNK):
+                yield some.tolist(), key
+
+
+def plain_views(
+    data: ImageSet,
+    options: Views,
+    device: torch.device,
+    start: int,
+    stop: int,
+    batch: int,
+    workers: int | None = None,
+) -> Iterator[Tensor]:
+    """The images start..stop-1 for evaluation, in batches (n, C, S, S) on the device.
+
+    Size and normalisation are those that `options` states for training, else the data set's own.
+    """
+    size, filter = options.shape(data.shape)[-1], filter_of(options)
+    stated = options.normalise or data
+    finish = partial(plain, mean=stated.mean, std=stated.std, size=size, filter=filter)
+    if not isinstance(data, Streamed):
+        for images in data.images[start:stop].split(batch):
+            yield finish(images.to(device))
+        return
+    batches = torch.arange(start, stop).split(batch) if stop > start else ()
+    if not batches:
+        yield torch.zeros(0, *options.shape(data.shape), device=device)
+    plan = ((some.tolist(), 0) for rows in batches for some in rows.split(CHUNK))
+    chunks = loaded(data.images, [partial(centred, size, filter)], plan, device=device, workers=workers)
+    for rows in batches:
+        yield finish(torch.cat([next(chunks)[0] for _ in range(0, len(rows), CHUNK)]))
+    chunks.close()
