@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from repro.engine.optim import build, factor
+from repro.engine.method import Method
+from repro.engine.optim import build, clip, factor, groups, set_rate
 from repro.options import Optimizer, Schedule
 
 
@@ -69,3 +70,83 @@ def test_sgd_update_by_hand() -> None:
         velocity = 0.9 * velocity + 2 + 0.5 * value
         value -= 0.1 * velocity
     assert w.item() == pytest.approx(value, rel=1e-6)
+
+
+def lars_by_hand(w: list[float], g: list[float], v: list[float], lr: float, clipped: bool) -> list[float]:
+    """You et al. 2017, Algorithm 1 with momentum 0.9, decay 0.1 and trust 0.02; LARC's clip. Changes v in place."""
+    size, slope = math.hypot(*w), math.hypot(*g)
+    local = 0.02 * size / (slope + 0.1 * size)
+    local = min(local / lr, 1) if clipped else local
+    for i in range(len(w)):
+        v[i] = 0.9 * v[i] + local * (g[i] + 0.1 * w[i])
+    return [a - lr * b for a, b in zip(w, v, strict=True)]
+
+
+@pytest.mark.parametrize("clipped", [False, True])
+@pytest.mark.parametrize("lr", [0.3, 1e-3])
+def test_lars_update_by_hand(clipped: bool, lr: float) -> None:
+    w = nn.Parameter(torch.tensor([3.0, -4.0], dtype=torch.float64))
+    options = Optimizer(name="lars", lr=lr, momentum=0.9, weight_decay=0.1, trust=0.02, clip=clipped)
+    optimizer = build(options, [w])
+    value, velocity = [3.0, -4.0], [0.0, 0.0]
+    for _ in range(3):
+        optimizer.zero_grad()
+        (w[0] + 2 * w[1]).backward()
+        optimizer.step()
+        value = lars_by_hand(value, [1.0, 2.0], velocity, lr, clipped)
+        assert w.tolist() == pytest.approx(value, rel=1e-12)
+
+
+def test_lars_does_not_scale_what_has_no_norm() -> None:
+    w = nn.Parameter(torch.zeros(2))
+    optimizer = build(Optimizer(name="lars", lr=0.5, trust=0.02), [w])
+    w.sum().backward()
+    optimizer.step()
+    assert w.tolist() == [-0.5, -0.5]
+
+
+class Parts(Method):
+    def __init__(self) -> None:
+        super().__init__(None, nn.Linear(2, 2), nn.Linear(2, 2))
+        self.probe = nn.Linear(2, 2)
+
+    def constant_rates(self) -> list[nn.Module]:
+        return [self.head]
+
+    def own_rates(self) -> list[tuple[nn.Module, float]]:
+        return [(self.probe, 7.0)]
+
+
+@pytest.mark.parametrize("exempt", [False, True])
+def test_parts_are_treated_as_the_method_and_the_recipe_say(exempt: bool) -> None:
+    method = Parts()
+    o = Optimizer(name="lars", lr=0.5, weight_decay=0.1, exempt_1d=exempt)
+    optimizer = build(o, groups(o, method))
+    set_rate(optimizer, 0.1)
+    found = {id(p): group for group in optimizer.param_groups for p in group["params"]}
+    assert len(found) == len(list(method.parameters()))
+    for part, rate in ((method.encoder, 0.05), (method.head, 0.5), (method.probe, 0.7)):
+        assert [found[id(p)]["lr"] for p in part.parameters()] == pytest.approx([rate, rate])
+    assert [found[id(p)]["weight_decay"] for p in method.encoder.parameters()] == [
+        0.1,
+        0.0 if exempt else 0.1,
+    ]
+    assert [found[id(p)]["adapt"] for p in method.encoder.parameters()] == [True, not exempt]
+    assert [found[id(p)]["weight_decay"] for p in method.probe.parameters()] == [0.0, 0.0]
+    assert [found[id(p)]["adapt"] for p in method.probe.parameters()] == [True, not exempt]
+
+
+def test_a_cosine_may_begin_after_the_warm_up() -> None:
+    schedule = Schedule(name="cosine", warmup_epochs=10, after_warmup=True, end=0.2)
+    rates = [factor(schedule, epoch * 5, 5, 110) for epoch in (0, 5, 10, 60, 110)]
+    assert rates == pytest.approx([0.0, 0.5, 1.0, 0.6, 0.2])
+
+
+def test_gradients_are_clipped_by_their_joint_norm() -> None:
+    a, b = nn.Parameter(torch.zeros(1)), nn.Parameter(torch.zeros(1))
+    optimizer = build(Optimizer(lr=0.1), [a, b])
+    a.grad, b.grad = torch.tensor([3.0]), torch.tensor([4.0])
+    clip(optimizer, None)
+    assert (a.grad.item(), b.grad.item()) == (3.0, 4.0)
+    clip(optimizer, 1.0)
+    assert (a.grad.item(), b.grad.item()) == pytest.approx((0.6, 0.8), rel=1e-4)

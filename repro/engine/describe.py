@@ -42,4 +42,5 @@ def _needs(recipe: Recipe, stage: Any) -> tuple[int, int]:
 
 def _batches(recipe: Recipe, stage: Any) -> Batches:
     samples = declaration(str(recipe.dataset)).splits[getattr(stage, "split", "train")]
+    samples = round(getattr(stage, "fraction", 1) * samples)
     return Batches(samples, stage.batch.size, stage.epochs, stage.batch.drop_last, seed=0)

@@ -64,6 +64,11 @@ class Method(nn.Module):
         """Parts with a learning rate of their own, and without weight decay."""
         return ()
 
+    @classmethod
+    def smoke(cls, options: Any) -> Any:
+        """The options for a smoke run, which has a few samples only."""
+        return options
+
     def project(self, views: Tensor) -> Tensor:
         """views (n, V, C, H, W) -> head(encoder(·)) of every view (n, V, d)."""
         return self.through(views, self.encoder, self.head)

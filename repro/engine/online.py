@@ -25,7 +25,7 @@ class Online(Method):
         self.classifier = nn.Linear(dim, classes)
 
     def embed(self, **facts: Any) -> dict[str, Tensor]:
-        """The method's embeddings, and `features` (n, V, d) of the views, without gradient."""
+        """The method's embeddings, and `features` (n, V, d) of those views that the encoder sees."""
         self.method.apart = self.apart
         passes: list[Tensor] = []
         hook = self.method.encoder.register_forward_hook(lambda module, x, y: passes.append(y.detach()))
@@ -36,7 +36,7 @@ class Online(Method):
         n, count = facts["views"].shape[:2]
         if self.apart:
             return {**embedded, "features": torch.stack(passes[:count], 1)}
-        return {**embedded, "features": passes[0].unflatten(0, (n, count))}
+        return {**embedded, "features": passes[0].unflatten(0, (n, -1))}
 
     def loss(self, features: Tensor, label: Tensor, **facts: Any) -> Tensor:
         """The method's loss plus the classifier's, in nats per view."""

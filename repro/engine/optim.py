@@ -35,20 +35,19 @@ def groups(options: Optimizer, method: Method) -> list[dict[str, Any]]:
     One-dimensional parameters are exempt from weight decay and adaptation if the options say so; the method may
     have parts with a rate of their own (`own_rates`) or one that the schedule leaves alone (`constant_rates`).
     """
-    found: dict[tuple[float, bool, bool], list[nn.Parameter]] = {}
+    found: dict[tuple[float, bool, float, bool], list[nn.Parameter]] = {}
     constant = _within(method.constant_rates())
     own = {id(p): lr for module, lr in method.own_rates() for p in module.parameters()}
     for p in method.parameters():
         if p.requires_grad:
             exempt = bool(options.exempt_1d) and p.ndim == 1
-            treatment = (own.get(id(p), options.lr), id(p) in constant, exempt or id(p) in own)
+            decay = 0.0 if exempt or id(p) in own else options.weight_decay
+            treatment = (own.get(id(p), options.lr), id(p) in constant, decay, not exempt)
             found.setdefault(treatment, []).append(p)
-    return [_group(*treatment, params) for treatment, params in found.items()]
-
-
-def _group(lr: float, constant: bool, exempt: bool, params: list[nn.Parameter]) -> dict[str, Any]:
-    group: dict[str, Any] = {"params": params, "lr": lr, "peak": lr, "constant": constant}
-    return group | ({"weight_decay": 0.0, "adapt": False} if exempt else {})
+    return [
+        {"params": ps, "lr": lr, "peak": lr, "constant": fixed, "weight_decay": decay, "adapt": adapt}
+        for (lr, fixed, decay, adapt), ps in found.items()
+    ]
 
 
 def _within(modules: Iterable[nn.Module]) -> set[int]:

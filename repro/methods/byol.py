@@ -9,19 +9,21 @@ from torch import Tensor, nn
 from repro.engine.method import Method, unit
 from repro.methods.parts.follower import Follower, share
 from repro.networks.build import build_head
-from repro.options import HeadSpec, MethodOptions, Momentum
+from repro.options import HeadSpec, MethodOptions, Momentum, PositiveFloat
 
 
 class BYOL(Method):
     """The online network's prediction of one view meets the target network's projection of the other.
 
     The target follows the online network (section 3.1); `momentum` is the paper's τ, cosine from 0.996 to 1.
-    Without `predictor` the method collapses (Table 5b).
+    Without `predictor` the method collapses (Table 5b). `scale` multiplies the loss: codes that average −cosine
+    over both directions have a quarter of it.
     """
 
     class Options(MethodOptions):
         predictor: HeadSpec | None
         momentum: Momentum = Momentum(start=0.996, end=1.0)
+        scale: PositiveFloat = 1.0
 
     def __init__(self, options: Any, encoder: nn.Module, head: Any):
         super().__init__(options, encoder, head)
@@ -36,7 +38,7 @@ class BYOL(Method):
     def loss(self, p: Tensor, t: Tensor) -> Tensor:
         """p, t (N, 2, d) -> eq. 2, made symmetric: 4 minus twice both cosines, averaged over the batch."""
         cosines = (p * t.flip(1)).sum(-1)
-        return (2 - 2 * cosines).sum(1).mean()
+        return self.options.scale * (2 - 2 * cosines).sum(1).mean()
 
     def after_step(self, step: int, total: int) -> None:
         self.target.follow(self.encoder, self.head, keep=share(self.options.momentum, step, total))

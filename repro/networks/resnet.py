@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 from torchvision.models.resnet import ResNet as TorchvisionResNet
 
-from repro.options import NetworkOptions
+from repro.options import NetworkOptions, PositiveInt
 
 _LAYERS: dict[str, tuple[type[BasicBlock | Bottleneck], list[int]]] = {
     "resnet18": (BasicBlock, [2, 2, 2, 2]),
@@ -21,13 +21,14 @@ class ResNet(nn.Module):
     """images (n, C, H, W) -> features (n, dim) after global average pooling; dim is 512 or 2048.
 
     With `stem: cifar` the first convolution is 3×3 with stride 1 and there is no max-pooling, as usual for
-    32×32 images.
+    32×32 images; `stem_padding` is 1 unless given (solo-learn has 2).
     """
 
     names = ("resnet18", "resnet34", "resnet50")
 
     class Options(NetworkOptions):
         stem: Literal["imagenet", "cifar"] = "imagenet"
+        stem_padding: PositiveInt | None = None
         zero_init_residual: bool = False
 
     def __init__(self, options: Any, shape: tuple[int, int, int]):
@@ -39,7 +40,7 @@ class ResNet(nn.Module):
         stem = self.net.conv1
         if options.stem == "cifar":
             self.net.maxpool = nn.Identity()
-            stem = nn.Conv2d(shape[0], 64, kernel_size=3, stride=1, padding=1, bias=False)
+            stem = nn.Conv2d(shape[0], 64, 3, stride=1, padding=options.stem_padding or 1, bias=False)
         elif shape[0] != stem.in_channels:
             stem = nn.Conv2d(shape[0], 64, kernel_size=7, stride=2, padding=3, bias=False)
         if stem is not self.net.conv1:

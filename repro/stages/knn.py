@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from repro.engine.features import accuracy, extract, frozen
 from repro.engine.method import unit
@@ -18,20 +18,23 @@ class KNN(Stage):
     """Each of the k nearest training images (by cosine) votes for its class with weight exp(cosine / T).
 
     Wu et al. 2018 (arXiv 1805.01978), section 3.4; k = 200, T = 0.07 there and 0.1 in most later code.
-    Metrics: `top1`, `top5`, percent of the test split.
+    The features are those of the encoder, or what the head makes of them. Metrics: `top1`, `top5`, percent of the
+    test split.
     """
 
     class Options(StageOptions):
         of: str
         k: PositiveInt = 200
         temperature: PositiveFloat = 0.1
+        features: Literal["encoder", "head"] | None = None
 
     def run(self, ctx: Context) -> Outcome:
         train, test = ctx.data("train"), ctx.data("test")
-        encoder = trained(ctx, self.options.of, train).encoder
+        encoder, head = trained(ctx, self.options.of, train)
+        network = nn.Sequential(encoder, head) if self.options.features == "head" else encoder
         stage: Any = ctx.recipe.stages[self.options.of]
-        with frozen(encoder):
-            bank, queries = (unit(extract(ctx, encoder, d, stage.views)) for d in (train, test))
+        with frozen(network):
+            bank, queries = (unit(extract(ctx, network, d, stage.views)) for d in (train, test))
         labels = train.labels.to(ctx.device)
         votes = knn_votes(bank, labels, queries, self.options.k, self.options.temperature, train.classes)
         return Outcome(accuracy(votes.cpu(), test.labels))

@@ -77,4 +77,5 @@ class Train(Stage):
 
     @classmethod
     def smoke(cls, options: Any) -> Any:
-        return tiny(options)
+        method = components.load(("methods",), options.method.name)
+        return tiny(options).model_copy(update={"method": method.smoke(options.method)})

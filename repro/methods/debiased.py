@@ -1,0 +1,50 @@
+"""Debiased contrastive learning, Chuang et al. 2020 (arXiv 2007.00224)."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+import torch
+from torch import Tensor
+
+from repro.engine.method import Method, unit
+from repro.methods.dcl import pairs
+from repro.options import Field, MethodOptions, PositiveFloat
+
+
+def debiased_loss(
+    positive: Tensor, negative: Tensor, mean: Tensor, tau_plus: float, temperature: float
+) -> Tensor:
+    """Eq. 8 in nats per view, with g of eq. 7 for M = 1: the positive itself stands for its class.
+
+    The logits (2N,) and (2N, K) of `pairs`; `mean` (2N,) is the logarithm of the mean of exp(negative), or of an
+    estimate of it. g is never below exp(−1/τ), the least that unit vectors can give.
+    """
+    share = positive + torch.tensor(tau_plus, dtype=mean.dtype, device=mean.device).log()
+    more = mean > share
+    gap = torch.where(more, share - mean, -1.0)
+    log_g = torch.where(more, mean + torch.log(-torch.expm1(gap)), -torch.inf) - math.log(1 - tau_plus)
+    log_g = log_g.clamp(min=-1 / temperature)
+    return (torch.logaddexp(positive, log_g + math.log(negative.shape[1])) - positive).mean()
+
+
+class Debiased(Method):
+    """SimCLR whose negatives are corrected for those that are of the anchor's class by chance.
+
+    `tau_plus` is the probability of that; with 0 the loss is NT-Xent.
+    """
+
+    class Options(MethodOptions):
+        temperature: PositiveFloat = 0.5
+        tau_plus: Annotated[float, Field(ge=0, lt=1)] = 0.1
+
+    def embed(self, views: Tensor) -> dict[str, Tensor]:
+        """views (n, 2, C, H, W) -> z (n, 2, d) on the unit sphere."""
+        return {"z": unit(self.project(views))}
+
+    def loss(self, z: Tensor) -> Tensor:
+        """z (N, 2, d) of the whole batch -> nats per view."""
+        positive, negative = pairs(z, self.options.temperature)
+        mean = negative.logsumexp(1) - math.log(negative.shape[1])
+        return debiased_loss(positive, negative, mean, self.options.tau_plus, self.options.temperature)

@@ -1,0 +1,46 @@
+"""ReSSL, Zheng et al. 2021 (arXiv 2107.09282)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from repro.engine.method import Method, unit
+from repro.methods.parts.follower import Follower, share
+from repro.methods.parts.memory import Queue
+from repro.options import MethodOptions, Momentum, PositiveFloat, PositiveInt
+
+
+class ReSSL(Method):
+    """A sample must relate to a queue of others as the teacher, a momentum encoder, says it does (section 3.2).
+
+    View 1, strongly augmented, goes to the student; view 2, weakly augmented, to the teacher: the recipe's
+    views need an `each`. The teacher's temperature must be the lower one.
+    """
+
+    class Options(MethodOptions):
+        temperature: PositiveFloat = 0.1
+        teacher_temperature: PositiveFloat = 0.04
+        queue: PositiveInt = 131072
+        momentum: Momentum = Momentum(start=0.999)
+
+    def __init__(self, options: Any, encoder: nn.Module, head: Any):
+        super().__init__(options, encoder, head)
+        self.teacher = Follower(encoder, head)
+        self.queue = Queue(options.queue, head.dim)
+
+    def embed(self, views: Tensor) -> dict[str, Tensor]:
+        """views (n, 2, C, H, W) -> the student's z and the teacher's t (n, d), on the unit sphere."""
+        t = self.through(views[:, 1:], *self.teacher)
+        return {"z": unit(self.project(views[:, :1])[:, 0]), "t": unit(t[:, 0])}
+
+    def loss(self, z: Tensor, t: Tensor) -> Tensor:
+        """z, t (N, d) -> cross-entropy, in nats, of the softmax over the queue: the student's under the teacher's."""
+        teacher = (t.detach() @ self.queue.rows.T / self.options.teacher_temperature).softmax(1)
+        return F.cross_entropy(z @ self.queue.rows.T / self.options.temperature, teacher)
+
+    def after_step(self, t: Tensor, step: int, total: int) -> None:
+        self.queue.push(t)
+        self.teacher.follow(self.encoder, self.head, keep=share(self.options.momentum, step, total))
