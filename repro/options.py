@@ -223,6 +223,7 @@ class Views(Options):
 
     The views of an image differ in kind where `each` says, view by view, what is other than for all. `local`
     describes further views, usually more and smaller ones (multi-crop), that methods get apart from the others.
+    Whole images are evaluated at `test_size`, or at the views' `size`.
     """
 
     policy: str | None = None
@@ -230,6 +231,7 @@ class Views(Options):
     each: tuple[Views, ...] | None = None
     local: Views | None = None
     size: PositiveInt | None = None
+    test_size: PositiveInt | None = None
     crop: Crop | None = None
     pad_crop: PositiveInt | None = None
     flip: Probability = 0.0

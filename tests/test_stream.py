@@ -7,9 +7,9 @@ import io
 import json
 import os
 import pickle
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from repro.cli.data import command as data_command
 from repro.data import declare
@@ -30,8 +30,13 @@ from repro.data.images import ImageSet, Streamed
 from repro.data.load import get, load, look_alike, verify
 from repro.engine.batches import Batches
 from repro.engine.features import extract
+from repro.engine.fit import fit
 from repro.engine.keys import key
+from repro.engine.setup import set_up
+from repro.engine.stage import Context
 from repro.errors import UserError
+from repro.methods.cross_entropy import CrossEntropy
+from repro.options import Batch, Optimizer, Schedule
 from repro.views.cut import FILTERS, centred
 from repro.views.draws import Draws
 from repro.views.feed import feed, plain_views
@@ -411,20 +416,50 @@ def test_imagenets_view_is_224_of_256() -> None:
     assert np.array_equal(centred(224, None, image), np.asarray(expected))
 
 
-def test_features_are_those_of_the_views(encoded: list[bytes], context: Callable[..., Any]) -> None:
-    data = streamed()
-    found = extract(context(), lambda x: x.flatten(1), data, expand(VIEWS), batch=33)
+def test_features_are_those_of_the_views(encoded: list[bytes]) -> None:
+    data, ctx = streamed(), SimpleNamespace(setup=set_up("cpu", "fp32"), device=CPU)
+    found = extract(ctx, lambda x: x.flatten(1), data, expand(VIEWS), batch=33)
     expected = torch.cat(list(plain_views(data, expand(VIEWS), CPU, 0, 75, 75)))
     assert torch.equal(found, expected.flatten(1))
 
 
-@pytest.fixture
-def context() -> Iterator[Callable[..., Any]]:
-    from types import SimpleNamespace
+class Killed(Exception):
+    """Stands for a process that dies."""
 
-    from repro.engine.setup import set_up
 
-    yield lambda: SimpleNamespace(setup=set_up("cpu", "fp32"), device=CPU)
+def trained(
+    folder: Path, data: Streamed, workers: int, monkeypatch: pytest.MonkeyPatch, die_at: int = -1
+) -> Tensor:
+    """The weights that a linear classifier has after six steps, made with a checkpoint at each."""
+
+    class Linear(CrossEntropy):
+        def after_step(self, step: int) -> None:
+            if step == die_at:
+                raise Killed
+
+    monkeypatch.setenv("REPRO_WORKERS", str(workers))
+    torch.manual_seed(0)
+    encoder = nn.Sequential(nn.Flatten(), nn.Linear(3 * SIZE * SIZE, CLASSES))
+    method = Linear(CrossEntropy.Options(name="cross_entropy"), encoder, nn.Identity())
+    views = expand({"policy": "crop-flip", "jitter": {}})
+    options: Any = SimpleNamespace(
+        views=views, epochs=2, batch=Batch(size=35), optimizer=Optimizer(lr=0.01), schedule=Schedule()
+    )
+    folder.mkdir(exist_ok=True)
+    recipe: Any = SimpleNamespace(id="r")
+    ctx = Context(recipe, "s", 0, set_up("cpu", "fp32"), folder, lambda _: data, checkpoint_every=0.0)
+    fit(ctx, method, data, options)
+    return encoder[1].weight.detach()
+
+
+def test_training_goes_on_as_if_it_had_not_been_killed(
+    encoded: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = streamed()
+    whole = trained(tmp_path / "whole", data, 0, monkeypatch)
+    with pytest.raises(Killed):
+        trained(tmp_path / "cut", data, 1, monkeypatch, die_at=4)
+    assert torch.equal(trained(tmp_path / "cut", data, 0, monkeypatch), whole)
 
 
 # Bicubic on tensors

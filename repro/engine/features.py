@@ -27,7 +27,7 @@ def extract(
     """network(image) for every image, without augmentation: (n, dim) float32 on the run's device.
 
     Every process takes a share of the images and gets the features of all. Size and normalisation are those
-    that `views` states for training, else the data set's own.
+    that `views` states, else the data set's own.
     """
     shares = even(len(data), ctx.setup.processes)
     start = sum(shares[: ctx.setup.rank])

@@ -21,13 +21,13 @@ class ResNet(nn.Module):
     """images (n, C, H, W) -> features (n, dim) after global average pooling; dim is 512 or 2048.
 
     With `stem: cifar` the first convolution is 3×3 with stride 1 and there is no max-pooling, as usual for
-    32×32 images; `stem_padding` is 1 unless given (solo-learn has 2).
+    32×32 images; `stem_padding` is 1 unless given (solo-learn has 2). With `cifar-pool` the pooling stays.
     """
 
     names = ("resnet18", "resnet34", "resnet50")
 
     class Options(NetworkOptions):
-        stem: Literal["imagenet", "cifar"] = "imagenet"
+        stem: Literal["imagenet", "cifar", "cifar-pool"] = "imagenet"
         stem_padding: PositiveInt | None = None
         zero_init_residual: bool = False
 
@@ -38,8 +38,8 @@ class ResNet(nn.Module):
         self.dim = 512 * block.expansion
         self.net.fc = nn.Identity()
         stem = self.net.conv1
-        if options.stem == "cifar":
-            self.net.maxpool = nn.Identity()
+        if options.stem != "imagenet":
+            self.net.maxpool = nn.Identity() if options.stem == "cifar" else self.net.maxpool
             stem = nn.Conv2d(shape[0], 64, 3, stride=1, padding=options.stem_padding or 1, bias=False)
         elif shape[0] != stem.in_channels:
             stem = nn.Conv2d(shape[0], 64, kernel_size=7, stride=2, padding=3, bias=False)

@@ -124,9 +124,9 @@ def plain_views(
 ) -> Iterator[Tensor]:
     """The images start..stop-1 for evaluation, in batches (n, C, S, S) on the device.
 
-    Size and normalisation are those that `options` states for training, else the data set's own.
+    Size and normalisation are those that `options` states, else the data set's own.
     """
-    size, filter = options.shape(data.shape)[-1], filter_of(options)
+    size, filter = options.test_size or options.shape(data.shape)[-1], filter_of(options)
     stated = options.normalise or data
     finish = partial(plain, mean=stated.mean, std=stated.std, size=size, filter=filter)
     if not isinstance(data, Streamed):
@@ -135,7 +135,7 @@ def plain_views(
         return
     batches = torch.arange(start, stop).split(batch) if stop > start else ()
     if not batches:
-        yield torch.zeros(0, *options.shape(data.shape), device=device)
+        yield torch.zeros(0, data.shape[0], size, size, device=device)
     plan = ((some.tolist(), 0) for rows in batches for some in rows.split(CHUNK))
     chunks = loaded(data.images, [partial(centred, size, filter)], plan, device=device, workers=workers)
     for rows in batches:
