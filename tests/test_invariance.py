@@ -1,6 +1,6 @@
 """The central promise: the division of a batch and restarts do not show in the numbers.
 
-A small ResNet with BatchNorm is trained for 30 steps in float64 with four kinds of losses. One process, two
+A small ResNet with BatchNorm is trained for 30 steps in float64 with methods of every kind. One process, two
 processes, four chunks, both together, and a run that is killed at step 17 and resumed with another division
 must give the same losses and weights. Run with `-s` to see the largest differences.
 """
@@ -26,50 +26,20 @@ from repro.engine.method import Method, call, unit
 from repro.engine.plan import BatchPlan
 from repro.engine.setup import Setup
 from repro.engine.update import Updater, trainable
+from repro.methods.barlow_twins import BarlowTwins
+from repro.methods.byol import BYOL
 from repro.methods.cross_entropy import CrossEntropy
+from repro.methods.deepcluster_v2 import DeepClusterV2
+from repro.methods.dino import DINO
+from repro.methods.moco import MoCo
+from repro.methods.npid import NPID
 from repro.methods.simclr import SimCLR, nt_xent
 from repro.methods.supcon import SupCon
+from repro.methods.swav import SwAV
 from repro.networks.batchnorm import convert
 from repro.options import Optimizer
 
-BATCH, STEPS, SAMPLES = 16, 30, 80
-
-
-class Bootstrap(Method):
-    """A BYOL-like loss: a predictor after the head, a stopped gradient, a momentum encoder."""
-
-    def __init__(self, options: Any, encoder: nn.Module, head: nn.Module):
-        super().__init__(options, encoder, head)
-        self.predictor = nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 8))
-        self.target = nn.Linear(8, 8).requires_grad_(False)
-
-    def embed(self, views: Tensor) -> dict[str, Tensor]:
-        z = self.project(views)
-        p = self.predictor(z.flatten(0, 1)).unflatten(0, z.shape[:2])
-        return {"p": unit(p), "t": unit(self.target(z)).detach()}
-
-    def loss(self, p: Tensor, t: Tensor) -> Tensor:
-        return 2 - (p[:, 0] * t[:, 1] + p[:, 1] * t[:, 0]).sum(-1).mean()
-
-    def after_step(self, step: int, total: int) -> None:
-        self.target.weight.lerp_(self.predictor[0].weight.detach(), 0.01)
-
-
-class Decorrelation(Method):
-    """A Barlow-like loss with BatchNorm inside the loss and a parameter that only the loss uses."""
-
-    def __init__(self, options: Any, encoder: nn.Module, head: nn.Module):
-        super().__init__(options, encoder, head)
-        self.weight = nn.Parameter(torch.ones(()))
-
-    def embed(self, views: Tensor) -> dict[str, Tensor]:
-        return {"z": self.project(views)}
-
-    def loss(self, z: Tensor) -> Tensor:
-        a, b = ((x - x.mean(0)) / x.std(0, unbiased=False) for x in z.unbind(1))
-        c = a.T @ b / len(z)
-        diagonal = torch.eye(len(c), dtype=torch.bool)
-        return (1 - c[diagonal]).square().sum() + self.weight.square() * c[~diagonal].square().sum()
+BATCH, STEPS, SAMPLES, PER_EPOCH = 16, 30, 80, 5
 
 
 class Contrast(SimCLR):
@@ -77,13 +47,35 @@ class Contrast(SimCLR):
         return nt_xent(unit(nn.functional.dropout(z, 0.1)), 0.5)
 
 
-METHODS = {
-    "supcon": lambda e, h: SupCon(SupCon.Options(name="supcon"), e, h),
-    "simclr": lambda e, h: Contrast(SimCLR.Options(name="simclr"), e, h),
-    "cross_entropy": lambda e, h: CrossEntropy(CrossEntropy.Options(name="cross_entropy"), e, h),
-    "byol-like": lambda e, h: Bootstrap(None, e, h),
-    "barlow-like": lambda e, h: Decorrelation(None, e, h),
+class Head(nn.Sequential):
+    dim = 8
+
+    def __init__(self) -> None:
+        super().__init__(nn.Linear(16, 8), nn.BatchNorm1d(8))
+
+
+PREDICTOR = {"kind": "mlp", "hidden": 8, "out": 8, "norm": True}
+METHODS: dict[str, tuple[type[Method], dict[str, Any]]] = {
+    "supcon": (SupCon, {}),
+    "simclr": (Contrast, {}),
+    "cross_entropy": (CrossEntropy, {}),
+    "byol": (BYOL, {"predictor": PREDICTOR}),  # a predictor, a momentum encoder
+    "barlow_twins": (BarlowTwins, {}),  # statistics over the batch inside the loss
+    "moco": (MoCo, {"queue": 24, "symmetric": True}),  # a queue
+    "swav": (SwAV, {"prototypes": 6, "queue": 32, "queue_from_epoch": 1}),  # parameters of the loss, Sinkhorn
+    "dino": (DINO, {"prototypes": 6, "freeze_epochs": 1}),  # a centre, a layer at rest
+    "deepcluster_v2": (DeepClusterV2, {"prototypes": [4, 3]}),  # a bank, clustering
+    "npid": (NPID, {"negatives": 6}),  # a bank, draws inside the loss
 }
+
+
+def made(name: str) -> Method:
+    """The method with its network, the same weights each time, in float64."""
+    torch.manual_seed(1)
+    method, options = METHODS[name]
+    built = method(method.Options.model_validate({"name": name, **options}), *network())
+    built.begin(SAMPLES)
+    return built.double()
 
 
 def network() -> tuple[nn.Module, nn.Module]:
@@ -98,15 +90,14 @@ def network() -> tuple[nn.Module, nn.Module]:
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
     )
-    return encoder, nn.Sequential(nn.Linear(16, 8), nn.BatchNorm1d(8))
+    return encoder, Head()
 
 
 def train(
     setup: Setup, name: str, span: int, micro: int | None, first: int, last: int, path: Path | None = None
 ) -> tuple[list[float], Tensor]:
     """Steps [first, last) from the checkpoint at `path` (if `first`), which is written at the end."""
-    torch.manual_seed(1)
-    method = METHODS[name](*network()).double()
+    method = made(name)
     bn = convert(method)
     optimizer = optim.build(Optimizer(lr=0.05, momentum=0.9), trainable(method))
     parts = {"method": method, "optimizer": optimizer}
@@ -116,14 +107,18 @@ def train(
     plan = BatchPlan(BATCH, span, setup.processes, micro)
     updater = Updater(setup, plan, method, optimizer, bn, seed=5)
     data = torch.randn(SAMPLES, 2, 3, 8, 8, dtype=torch.float64, generator=generator(2))
+    data = data[:, : 1 if name == "npid" else 2]
     labels = torch.arange(SAMPLES) % 3
     losses = []
     for step in range(first, last):
+        when = {"step": step, "total": STEPS, "epoch": step // PER_EPOCH, "per_epoch": PER_EPOCH}
+        torch.manual_seed(key("step", step))
+        call(method.before_step, when)
         size = 11 if step % 5 == 4 else BATCH  # some batches are smaller, as the last of an epoch
         index = torch.randperm(SAMPLES, generator=generator(key("order", step)))[:size]
         loss, embedded = updater.step(step, {"views": data[updater.own(index)]}, labels[index], index)
         losses.append(loss.item())
-        call(method.after_step, {**embedded, "step": step, "total": STEPS})
+        call(method.after_step, {**when, **embedded, "index": index})
     if path and setup.main:
         tensors, facts = checkpoint.packed(parts)
         checkpoint.save(path, tensors, facts)
@@ -213,8 +208,7 @@ def test_the_span_does_show(results: dict, name: str) -> None:
 def test_one_process_is_plain_torch() -> None:
     """The engine's step against the loop that anyone would write with torch's own BatchNorm."""
     losses, weights = train(alone(), "supcon", BATCH, None, 0, STEPS)
-    torch.manual_seed(1)
-    method = METHODS["supcon"](*network()).double().train()
+    method = made("supcon").train()
     optimizer = torch.optim.SGD(method.parameters(), lr=0.05, momentum=0.9)
     data = torch.randn(SAMPLES, 2, 3, 8, 8, dtype=torch.float64, generator=generator(2))
     labels = torch.arange(SAMPLES) % 3

@@ -51,7 +51,7 @@ def test_a_good_recipe_is_read_with_its_defaults(write_recipe: Write) -> None:
     [
         ("temperature", "temprature", 8, ["temprature", "did you mean `temperature`?"]),
         ("name: supcon", "name: supcn", 8, ["no method is called `supcn`", "`supcon`"]),
-        ("backbone: mlp", "backbone: resnet81", 9, ["no backbone is called", "`resnet18`"]),
+        ("backbone: mlp", "backbone: resnt18", 9, ["no backbone is called", "`resnet18`"]),
         ("{kind: mlp, hidden: 8", "{kind: mpl, hidden: 8", 9, ["no head is called `mpl`"]),
         ("kind: knn", "kind: kn", 14, ["no stage is called `kn`", "`knn`"]),
         ("policy: digits", "policy: digit", 10, ["`digit`", "`digits`"]),

@@ -459,6 +459,7 @@ def test_training_goes_on_as_if_it_had_not_been_killed(
     whole = trained(tmp_path / "whole", data, 0, monkeypatch)
     with pytest.raises(Killed):
         trained(tmp_path / "cut", data, 1, monkeypatch, die_at=4)
+    assert (tmp_path / "cut" / "checkpoint.safetensors").exists()
     assert torch.equal(trained(tmp_path / "cut", data, 0, monkeypatch), whole)
 
 
