@@ -33,8 +33,9 @@ test-long: install  ## run the tests that take minutes
 lint: install  ## check style and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(REPRO) check
 
-table: install  ## write the generated results page
+table: install  ## write the generated results page and its picture
 	@$(REPRO) table --write
+	@$(REPRO) table --dataset cifar10 --tier cpu --metric knn.top1 --metric probe.top1 --plot results/cifar10-methods.svg
 
 reproduce-cpu: install  ## run every CPU recipe that this machine can run, then the table
 	@$(REPRO) run --all --tier cpu

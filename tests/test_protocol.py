@@ -14,6 +14,7 @@ from repro.engine.method import Method, call
 from repro.engine.online import Online
 from repro.engine.run import Run
 from repro.engine.setup import set_up
+from repro.errors import UserError
 from repro.methods.parts.follower import Follower, share
 from repro.methods.parts.memory import Bank, Queue
 from repro.methods.simclr import SimCLR
@@ -161,3 +162,10 @@ def test_an_online_probe_changes_nothing_but_adds_its_accuracy(write_recipe: Wri
     assert before.keys() == after.keys()
     for name, value in before.items():
         torch.testing.assert_close(after[name], value)
+
+
+def test_an_online_probe_wants_labels(write_recipe: Write) -> None:
+    text = ONLINE.replace("digits\nstages", "stl10\nstages") + "    online: {lr: 0.5}\n    split: unlabeled\n"
+    write_recipe("probed", text.replace("policy: digits, ", ""))
+    with pytest.raises(UserError, match="online probe needs labels, and split `unlabeled`"):
+        Run(load("probed"), 0, set_up("cpu", "fp32"), smoke=True).execute()

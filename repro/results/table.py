@@ -113,13 +113,25 @@ def _page(judged: Sequence[Row], measured: Sequence[Row], format: str) -> Iterat
         yield tabular(header, [_cells(row, marks) for row in judged], format)
     if measured:
         yield paragraph("Measured, with no reported number to compare with:", format)
-        body = [(r.recipe, r.metric, measured_cell(r), _marked(r, marks)) for r in measured]
-        yield tabular(("recipe", "metric", "measured", "deviations"), body, format)
+    for metrics, alike in _by_metrics(measured).items():
+        body = [(r, *map(measured_cell, cells), _marked(cells[0], marks)) for r, cells in alike.items()]
+        yield tabular(("recipe", *metrics, "deviations"), body, format)
     if marks:
         yield paragraph("Deviations (! disqualifies: the run is not counted as a reproduction):", format)
         body = [(mark, d.what, d.paper, d.here) for d, mark in marks.items()]
         yield tabular(("", "what", "paper", "here"), body, format, widths=(None, 24, 40, 40))
     yield paragraph(summary(judged), format)
+
+
+def _by_metrics(measured: Sequence[Row]) -> dict[tuple[str, ...], dict[str, list[Row]]]:
+    """The rows of each recipe, for recipes with the same metrics together, so that they stand side by side."""
+    of: dict[str, list[Row]] = {}
+    for row in measured:
+        of.setdefault(row.recipe, []).append(row)
+    alike: dict[tuple[str, ...], dict[str, list[Row]]] = {}
+    for recipe, own in of.items():
+        alike.setdefault(tuple(row.metric for row in own), {})[recipe] = own
+    return alike
 
 
 def _cells(row: Row, marks: Mapping[Deviation, str]) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from repro.engine.method import Method
 from repro.engine.online import Online
 from repro.engine.plan import batch_plan
 from repro.engine.stage import Context, Outcome, Stage, tiny
+from repro.errors import UserError
 from repro.networks.build import build
 from repro.options import (
     BackboneSpec,
@@ -52,6 +53,11 @@ class Train(Stage):
     def run(self, ctx: Context) -> Outcome:
         o = self.options
         data = ctx.data(o.split)
+        if o.online and (data.labels < 0).any():
+            raise UserError(
+                f"Stage `{ctx.stage}`: an online probe needs labels, and split `{o.split}` has images without; "
+                "leave out `online`, or train on another split."
+            )
         torch.manual_seed(key(ctx.seed, ctx.stage, "weights"))
         network: Any = build(o.network, o.views.shape(data.shape), data.classes)
         method = components.load(("methods",), o.method.name)(o.method, *network)
