@@ -44,7 +44,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "vicreg": {},
     "wmse": {"size": 64},
 }
-RATES = {"npid": 0.03, "vicreg": 0.03}  # these two do collapse at the rate of the others
+RATES = {"npid": 0.03, "vicreg": 0.03}  # at the rate of the others VICReg diverges and NPID shrinks
 
 
 def last_spread(folder: Path, name: str, options: dict[str, Any]) -> float:

@@ -13,7 +13,7 @@ import torch
 from repro.data.load import ImageSet
 from repro.engine.budget import Deadline
 from repro.engine.setup import Setup
-from repro.options import StageOptions
+from repro.options import Options, StageOptions
 from repro.recipes.schema import Deviation, Recipe
 
 
@@ -94,7 +94,18 @@ class Stage:
 
 
 def tiny(options: Any) -> Any:
-    """The options of a training stage shrunk to one epoch of small batches."""
+    """The options of a training stage shrunk to one epoch of small batches of small views."""
     batch = options.batch.model_copy(update={"size": min(options.batch.size, 8), "bn_span": None})
     schedule = options.schedule.model_copy(update={"warmup_epochs": 0})
-    return options.model_copy(update={"epochs": 1, "batch": batch, "schedule": schedule})
+    views = capped(options.views, 32)
+    return options.model_copy(update={"epochs": 1, "batch": batch, "schedule": schedule, "views": views})
+
+
+def capped(value: Any, most: int) -> Any:
+    """Options, or values in them, with every whole number above `most` set to it: the same wiring, but smaller."""
+    if isinstance(value, Options):
+        fields = {name: getattr(value, name) for name in type(value).model_fields}
+        return value.model_copy(update={name: capped(field, most) for name, field in fields.items()})
+    if isinstance(value, tuple):
+        return tuple(capped(one, most) for one in value)
+    return min(value, most) if isinstance(value, int) and not isinstance(value, bool) else value

@@ -31,7 +31,7 @@ class KNN(Stage):
     def run(self, ctx: Context) -> Outcome:
         train, test = ctx.data("train"), ctx.data("test")
         encoder, head = trained(ctx, self.options.of, train)
-        network = nn.Sequential(encoder, head) if self.options.features == "head" else encoder
+        network = nn.Sequential(encoder, head).eval() if self.options.features == "head" else encoder
         stage: Any = ctx.recipe.stages[self.options.of]
         with frozen(network):
             bank, queries = (unit(extract(ctx, network, d, stage.views)) for d in (train, test))

@@ -15,7 +15,7 @@ from repro.engine.keys import key
 from repro.engine.method import Method
 from repro.engine.online import Online
 from repro.engine.plan import batch_plan
-from repro.engine.stage import Context, Outcome, Stage, tiny
+from repro.engine.stage import Context, Outcome, Stage, capped, tiny
 from repro.errors import UserError
 from repro.networks.build import build
 from repro.options import (
@@ -29,6 +29,8 @@ from repro.options import (
     StageOptions,
     ViewsSpec,
 )
+
+WIDEST = 256  # of layers, queues and the like in a smoke run
 
 
 class Train(Stage):
@@ -83,5 +85,6 @@ class Train(Stage):
 
     @classmethod
     def smoke(cls, options: Any) -> Any:
-        method = components.load(("methods",), options.method.name)
-        return tiny(options).model_copy(update={"method": method.smoke(options.method)})
+        method = components.load(("methods",), options.method.name).smoke(options.method)
+        small = {"method": capped(method, WIDEST), "network": capped(options.network, WIDEST)}
+        return tiny(options).model_copy(update=small)
