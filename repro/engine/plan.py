@@ -54,7 +54,9 @@ class BatchPlan:
         return [sum(groups[a:b]) for a, b in pairwise(ends)]
 
     def chunks(self, samples: int, rank: int) -> list[Chunk]:
-        """The chunks of one process for a batch of `samples`."""
+        """The chunks of one process for a batch of `samples`, at most `size`."""
+        if samples > self.size:
+            raise ValueError(f"a plan for batches of {self.size} cannot divide {samples} samples")
         bounds = list(accumulate(self.shares(samples), initial=0))
         first, last = bounds[rank], bounds[rank + 1]
         edges = [first]

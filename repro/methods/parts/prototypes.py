@@ -47,10 +47,16 @@ def spherical_kmeans(x: Tensor, k: int, iterations: int) -> tuple[Tensor, Tensor
     centroids = x[chosen]
     for _ in range(iterations):
         nearest = _nearest(x, centroids)
-        sums = torch.zeros_like(centroids).index_add_(0, nearest, x)
+        sums = _sums(x, nearest, k)
         empty = nearest.bincount(minlength=k)[:, None] == 0
         centroids = torch.where(empty, centroids, unit(sums))
     return centroids, _nearest(x, centroids)
+
+
+def _sums(x: Tensor, cluster: Tensor, k: int) -> Tensor:
+    """The sum (k, d) of each cluster's rows, as matrix products: on every device the same each time."""
+    parts = zip(x.split(8192), cluster.split(8192), strict=True)
+    return torch.stack([F.one_hot(c, k).T.to(x.dtype) @ rows for rows, c in parts]).sum(0)
 
 
 def _nearest(x: Tensor, centroids: Tensor) -> Tensor:
