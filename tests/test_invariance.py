@@ -51,7 +51,9 @@ class Head(nn.Sequential):
     dim = 8
 
     def __init__(self) -> None:
-        super().__init__(nn.Linear(16, 8), nn.BatchNorm1d(8))
+        super().__init__(
+            nn.Linear(16, 8), nn.BatchNorm1d(8, affine=False)
+        )  # those of the encoder have weights
 
 
 PREDICTOR = {"kind": "mlp", "hidden": 8, "out": 8, "norm": True}

@@ -8,11 +8,19 @@ import pytest
 import torch
 from torch import nn
 
-from repro.components import load
+from repro.components import load, options_for
+from repro.engine import checkpoint
 from repro.engine.features import accuracy, frozen
 from repro.engine.fit import spread
+from repro.engine.run import Run
+from repro.engine.setup import set_up
+from repro.engine.stage import capped
 from repro.networks.resnet import ResNet
+from repro.networks.resnet_cifar import SmallResNet
+from repro.recipes.load import load as load_recipe
 from repro.stages.knn import knn_votes
+from tests.conftest import Write
+from tests.test_recipes import GOOD
 
 
 def test_knn_votes_are_those_of_a_slow_count() -> None:
@@ -72,3 +80,50 @@ def test_heads_have_the_stated_layers() -> None:
     assert [tuple(p.shape) for p in plain.parameters()] == [(2048, 2048), (2048,), (128, 2048), (128,)]
     linear = load(("networks.heads",), "linear")
     assert linear(linear.Options(kind="linear"), 16, 7)(torch.zeros(2, 16)).shape == (2, 7)
+
+
+def test_heads_can_end_in_batchnorm_and_drop_biases() -> None:
+    head = load(("networks.heads",), "mlp")
+
+    def shapes(**options: object) -> list[tuple[int, ...]]:
+        o = head.Options.model_validate({"kind": "mlp", "hidden": 8, "out": 4, "norm": True, **options})
+        return [tuple(p.shape) for p in head(o, 6, 10).parameters()]
+
+    assert shapes() == [(8, 6), (8,), (8,), (4, 8), (4,)]  # no bias before BatchNorm, one at the end
+    assert shapes(out_norm="affine") == [(8, 6), (8,), (8,), (4, 8), (4,), (4,)]
+    assert shapes(out_norm="plain") == [(8, 6), (8,), (8,), (4, 8)]
+    assert shapes(bias=True, out_bias=False) == [(8, 6), (8,), (8,), (8,), (4, 8)]
+    assert shapes(layers=3, norm=False, bias=False) == [(8, 6), (8, 8), (4, 8), (4,)]
+
+
+@pytest.mark.parametrize(("name", "millions"), [("resnet20", 0.27), ("resnet56", 0.85), ("resnet110", 1.7)])
+def test_small_resnets_have_the_sizes_of_the_paper(name: str, millions: float) -> None:
+    """He et al. 2016, Table 6; the classifier and the projections, which differ, are a few thousand weights."""
+    network = SmallResNet(SmallResNet.Options(backbone=name), (3, 32, 32))
+    assert sum(p.numel() for p in network.parameters()) / 1e6 == pytest.approx(millions, abs=0.035)
+    assert network.eval()(torch.zeros(2, 3, 32, 32)).shape == (2, 64)
+
+
+def test_whole_numbers_are_capped_wherever_they_stand() -> None:
+    big = options_for(
+        ("networks",),
+        "backbone",
+        {"backbone": "mlp", "hidden": [9, 2], "norm": True, "head": {"kind": "mlp", "hidden": 9, "out": 3}},
+    )
+    small = capped(big, 4)
+    assert small.hidden == (4, 2)  # type: ignore[attr-defined]
+    assert (small.head.hidden, small.head.out) == (4, 3)  # type: ignore[attr-defined]
+    assert small.norm is True and small.backbone == "mlp"  # type: ignore[attr-defined]
+
+
+def test_neighbours_can_be_those_of_the_head_s_outputs(write_recipe: Write) -> None:
+    """A head that gives every image the same has no neighbours to tell: its accuracy is that of a guess."""
+    write_recipe("r", GOOD.replace("of: pretrain", "of: pretrain, features: head"))
+    run = Run(load_recipe("r"), 0, set_up("cpu", "fp32"))
+    run.execute()
+    output = run.folder / "pretrain" / "output.safetensors"
+    tensors, facts = checkpoint.load(output)
+    constant = {name: torch.zeros_like(x) if name.startswith("head") else x for name, x in tensors.items()}
+    checkpoint.save(output, constant, facts)
+    (run.folder / "knn" / "outcome.json").unlink()
+    assert run.execute().metrics["knn.top1"] < 20
