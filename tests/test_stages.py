@@ -17,6 +17,7 @@ from repro.engine.setup import set_up
 from repro.engine.stage import capped
 from repro.networks.resnet import ResNet
 from repro.networks.resnet_cifar import SmallResNet
+from repro.networks.small_alexnet import SmallAlexNet
 from repro.recipes.load import load as load_recipe
 from repro.stages.knn import knn_votes
 from tests.conftest import Write
@@ -102,6 +103,13 @@ def test_small_resnets_have_the_sizes_of_the_paper(name: str, millions: float) -
     network = SmallResNet(SmallResNet.Options(backbone=name), (3, 32, 32))
     assert sum(p.numel() for p in network.parameters()) / 1e6 == pytest.approx(millions, abs=0.035)
     assert network.eval()(torch.zeros(2, 3, 32, 32)).shape == (2, 64)
+
+
+def test_the_small_alexnet_has_the_known_layers() -> None:
+    with torch.device("meta"):
+        network = SmallAlexNet(SmallAlexNet.Options(backbone="small_alexnet"), (3, 64, 64))
+    assert [p.shape for p in network.full.parameters() if p.ndim == 2] == [(4096, 9408), (4096, 4096)]
+    assert [p.shape[0] for p in network.convolutions.parameters() if p.ndim == 4] == [96, 192, 384, 384, 192]
 
 
 def test_whole_numbers_are_capped_wherever_they_stand() -> None:
