@@ -1,0 +1,1 @@
+"""Estimating mutual information: samples, critics, bounds and estimators."""
