@@ -9,6 +9,7 @@ from repro.engine.batches import Batches
 from repro.engine.memory import micro_batch as fitting_micro_batch
 from repro.engine.memory import needs
 from repro.engine.plan import batch_plan
+from repro.options import Batch
 from repro.recipes.schema import Recipe
 
 
@@ -19,7 +20,7 @@ def describe(
     lines = [f"{recipe.id} on {where}: {recipe.title}"]
     for name, stage in recipe.stages.items():
         line = f"  {name}: {stage.kind}"
-        if hasattr(stage, "batch"):
+        if isinstance(getattr(stage, "batch", None), Batch):
             plan = batch_plan(stage.batch, processes, micro_batch)
             if memory and hasattr(stage, "method"):
                 fitting = fitting_micro_batch(plan, *_needs(recipe, stage), memory)
