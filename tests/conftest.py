@@ -29,6 +29,13 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     yield
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files share fixtures, so each goes to one worker; smoke runs share nothing and fill the gaps."""
+    for item in items:
+        if item.path.name != "test_smoke.py":
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
+
+
 def forget() -> None:
     """Drops what is remembered of the project's files."""
     paths.project.cache_clear()
