@@ -20,11 +20,12 @@ def describe(
     lines = [f"{recipe.id} on {where}: {recipe.title}"]
     for name, stage in recipe.stages.items():
         line = f"  {name}: {stage.kind}"
-        if isinstance(getattr(stage, "batch", None), Batch):
-            plan = batch_plan(stage.batch, processes, micro_batch)
+        batch = getattr(stage, "batch", None)
+        if isinstance(batch, Batch):
+            plan = batch_plan(batch, processes, micro_batch)
             if memory and hasattr(stage, "method"):
                 fitting = fitting_micro_batch(plan, *_needs(recipe, stage), memory)
-                plan = batch_plan(stage.batch, processes, micro_batch or fitting)
+                plan = batch_plan(batch, processes, micro_batch or fitting)
             batches = _batches(recipe, stage)
             line += f", {plan.describe()}, {batches.per_epoch} steps × {batches.epochs} epochs"
             lines += [
