@@ -97,7 +97,7 @@ def tiny(options: Any) -> Any:
     """The options of a training stage shrunk to one epoch of small batches of small views."""
     batch = options.batch.model_copy(update={"size": min(options.batch.size, 8), "bn_span": None})
     schedule = options.schedule.model_copy(update={"warmup_epochs": 0})
-    views = capped(options.views, 32)
+    views = capped(options.views, 48)
     return options.model_copy(update={"epochs": 1, "batch": batch, "schedule": schedule, "views": views})
 
 
