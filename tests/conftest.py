@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from repro import paths
 from repro.cli import cli
+from repro.data import declare
 from repro.recipes import load
 
 ROOT = Path(__file__).parents[1]
@@ -34,6 +35,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.name != "test_smoke.py":
             item.add_marker(pytest.mark.xdist_group(item.path.name))
+
+
+def own_data(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty $REPRO_DATA, cache and hub cache, and no declared sets, all below `folder`."""
+    monkeypatch.setattr(declare, "SETS", folder / "sets")
+    monkeypatch.setenv("REPRO_DATA", str(folder / "data"))
+    monkeypatch.setenv("REPRO_CACHE", str(folder / "cache"))
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(folder / "hub"))
+    (folder / "sets").mkdir()
 
 
 def forget() -> None:

@@ -29,7 +29,7 @@ from repro.data.declare import DataSet, declaration, names
 from repro.data.fingerprint import fingerprint
 from repro.data.load import get, load, look_alike, verify
 from repro.errors import UserError
-from tests.conftest import repro
+from tests.conftest import own_data, repro
 
 REAL = os.environ.get("REPRO_DATA")
 needs_real = pytest.mark.skipif(not REAL, reason="REPRO_DATA is not set: no real data sets here")
@@ -51,11 +51,7 @@ def arrays() -> Arrays:
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty $REPRO_DATA, cache and hub cache; and a place for declarations in which `tiny` is declared."""
-    monkeypatch.setattr(declare, "SETS", tmp_path / "sets")
-    monkeypatch.setenv("REPRO_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("REPRO_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "hub"))
-    (tmp_path / "sets").mkdir()
+    own_data(tmp_path, monkeypatch)
     declare_set("tiny", {split: {} for split in ROWS})
     return tmp_path
 

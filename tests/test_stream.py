@@ -42,6 +42,7 @@ from repro.views.draws import Draws
 from repro.views.feed import feed, plain_views
 from repro.views.geometry import Boxes, crop_resize, random_resized_boxes
 from repro.views.policies import expand
+from tests.conftest import own_data
 
 ROWS, CLASSES, SIZE, CPU = {"train": 75, "test": 11}, 4, 24, torch.device("cpu")
 MEAN, STD = [0.5, 0.4, 0.3], [0.25, 0.2, 0.3]
@@ -114,12 +115,8 @@ def declare_set(name: str = "wide", **changes: Any) -> None:
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty $REPRO_DATA, cache and hub cache, and a declaration of the set `wide`."""
-    monkeypatch.setattr(declare, "SETS", tmp_path / "sets")
-    monkeypatch.setenv("REPRO_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("REPRO_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "hub"))
+    own_data(tmp_path, monkeypatch)
     monkeypatch.setenv("REPRO_WORKERS", "0")
-    (tmp_path / "sets").mkdir()
     declare_set()
     return tmp_path
 

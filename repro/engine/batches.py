@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 from torch import Tensor
 
@@ -24,10 +26,10 @@ class Batches:
     epochs: int
     drop_last: bool
     seed: int
-    _epoch: int = -1
-    _order: Tensor | None = None
+    _order: Callable[[int], Tensor] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        self._order = lru_cache(maxsize=2)(self._permutation)  # a feed may be an epoch ahead of the steps
         if self.drop_last and self.size > self.samples:
             raise UserError(f"The batch of {self.size} is larger than the {self.samples} samples there are.")
 
@@ -52,6 +54,8 @@ class Batches:
     def __getitem__(self, step: int) -> Tensor:
         """The sample indices (n,) int64 of the batch at `step`."""
         epoch, position = divmod(step, self.per_epoch)
-        if epoch != self._epoch or self._order is None:
-            self._epoch, self._order = epoch, permutation(key(self.seed, "order", epoch), self.samples)
-        return self._order[position * self.size : (position + 1) * self.size]
+        return self._order(epoch)[position * self.size : (position + 1) * self.size]
+
+    def _permutation(self, epoch: int) -> Tensor:
+        """The order (samples,) int64 of an epoch."""
+        return permutation(key(self.seed, "order", epoch), self.samples)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import replace
 from typing import Protocol
 
 import torch
@@ -54,11 +53,10 @@ def fit(ctx: Context, method: Method, data: ImageSet, o: Training, micro_batch: 
         plan.check(samples)
     norm = o.optimizer.max_norm
     updater = Updater(ctx.setup, plan, method, optimizer, span, key(ctx.seed, ctx.stage), norm)
-    ahead = replace(batches)  # asked for steps in advance, it remembers the order of another epoch
 
     def upcoming(step: int) -> tuple[Tensor, int]:
         """This process's samples of a step, and the key of their draws."""
-        return updater.own(ahead[step]), key(ctx.seed, ctx.stage, "views", ahead.epoch(step))
+        return updater.own(batches[step]), key(ctx.seed, ctx.stage, "views", batches.epoch(step))
 
     labels = data.labels.to(ctx.device)
     loop = Loop(ctx, batches.total, {"method": method, "optimizer": optimizer}, o.batch.size)

@@ -93,6 +93,12 @@ def call(function: Callable[..., Any], available: Mapping[str, Any]) -> Any:
     return function(**{name: available[name] for name in wanted})
 
 
+def view_cross_entropy(logits: Tensor, label: Tensor, smoothing: float = 0.0) -> Tensor:
+    """logits (N, V, classes), label (N,) -> softmax cross-entropy in nats per view."""
+    target = label.repeat_interleave(logits.shape[1])
+    return F.cross_entropy(logits.flatten(0, 1), target, label_smoothing=smoothing)
+
+
 def unit(x: Tensor) -> Tensor:
     """x / ‖x‖ along the last dimension."""
     return F.normalize(x, dim=-1)

@@ -7,9 +7,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from repro.engine.method import Method, call
+from repro.engine.method import Method, call, view_cross_entropy
 from repro.options import OnlineProbe
 
 
@@ -40,8 +39,7 @@ class Online(Method):
 
     def loss(self, features: Tensor, label: Tensor, **facts: Any) -> Tensor:
         """The method's loss plus the classifier's, in nats per view."""
-        logits = self.classifier(features.flatten(0, 1))
-        beside = F.cross_entropy(logits, label.repeat_interleave(features.shape[1]))
+        beside = view_cross_entropy(self.classifier(features), label)
         return call(self.method.loss, {**facts, "label": label}) + beside
 
     def begin(self, samples: int) -> None:

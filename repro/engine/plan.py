@@ -53,12 +53,16 @@ class BatchPlan:
         ends = list(accumulate(even(len(groups), self.processes), initial=0))
         return [sum(groups[a:b]) for a, b in pairwise(ends)]
 
+    def bounds(self, samples: int, rank: int) -> tuple[int, int]:
+        """Where the share of one process begins in a batch of `samples`, and where it ends."""
+        ends = list(accumulate(self.shares(samples), initial=0))
+        return ends[rank], ends[rank + 1]
+
     def chunks(self, samples: int, rank: int) -> list[Chunk]:
         """The chunks of one process for a batch of `samples`, at most `size`."""
         if samples > self.size:
             raise ValueError(f"a plan for batches of {self.size} cannot divide {samples} samples")
-        bounds = list(accumulate(self.shares(samples), initial=0))
-        first, last = bounds[rank], bounds[rank + 1]
+        first, last = self.bounds(samples, rank)
         edges = [first]
         while edges[-1] < last:
             edges.append(min(self._chunk_end(edges[-1]), last))

@@ -42,8 +42,8 @@ class Updater:
 
     def own(self, index: Tensor) -> Tensor:
         """index (N,) of a batch -> (n,), the samples of this process."""
-        before, mine = self._bounds(len(index))
-        return index[before : before + mine]
+        first, last = self.plan.bounds(len(index), self.setup.rank)
+        return index[first:last]
 
     def step(self, step: int, views: Embedded, label: Tensor, index: Tensor) -> tuple[Tensor, Embedded]:
         """One update with the samples index (N,) of labels label (N,); `views` holds those of this process's own.
@@ -70,11 +70,6 @@ class Updater:
         self.notes.setdefault("out_of_memory_at", []).append(current)
         self.span.forget()
         torch.cuda.empty_cache()
-
-    def _bounds(self, samples: int) -> tuple[int, int]:
-        """Where this process's share of a batch begins, and how many samples it has."""
-        shares = self.plan.shares(samples)
-        return sum(shares[: self.setup.rank]), shares[self.setup.rank]
 
     def _step(self, step: int, views: Embedded, label: Tensor, index: Tensor) -> tuple[Tensor, Embedded]:
         self.method.train()
@@ -103,7 +98,7 @@ class Updater:
         span.groups, span.first, span.collect = chunk.groups, chunk.start, grad
         span.size, span.total, span.synchronised = self.plan.span, samples, self.plan.synchronised(samples)
         torch.manual_seed(key(self.seed, "embed", step, chunk.start))
-        offset = self._bounds(samples)[0]
+        offset = self.plan.bounds(samples, self.setup.rank)[0]
         own = {name: x[chunk.start - offset : chunk.stop - offset] for name, x in views.items()}
         with torch.set_grad_enabled(grad), self.setup.autocast():
             embedded = call(self.method.embed, own | {name: x[rows] for name, x in facts.items()})

@@ -11,6 +11,7 @@ from repro.engine.keys import generator, key
 from repro.engine.method import unit
 from repro.engine.stage import Context, Outcome, Stage
 from repro.methods.tico import TiCo
+from repro.networks.build import Bare
 from repro.options import NonNegativeFloat, PositiveInt, Probability, StageOptions
 
 
@@ -32,7 +33,7 @@ class TicoIdentity(Stage):
         o = self.options
         random = generator(key(ctx.seed, ctx.stage, "embeddings"))
         encoder = nn.Linear(1, 1)  # of no effect: the loss is called on given embeddings
-        method = TiCo(TiCo.Options(name="tico", rho=o.rho, beta=o.beta), encoder, Head(o.dim)).double()
+        method = TiCo(TiCo.Options(name="tico", rho=o.rho, beta=o.beta), encoder, Bare(o.dim)).double()
         past: list[Tensor] = []
         losses, gradients = [], []
         for step in range(o.batches):
@@ -48,14 +49,6 @@ class TicoIdentity(Stage):
     @classmethod
     def smoke(cls, options: Any) -> Any:
         return options.model_copy(update={"batches": 3})
-
-
-class Head(nn.Identity):
-    """Does nothing, to embeddings of the given dimension."""
-
-    def __init__(self, dim: int):
-        super().__init__()
-        self.dim = dim
 
 
 def by_method(z: Tensor, t: Tensor, past: list[Tensor], method: Any) -> tuple[Tensor, Tensor]:

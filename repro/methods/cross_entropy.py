@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn import functional as F
 
-from repro.engine.method import Method
+from repro.engine.method import Method, view_cross_entropy
 from repro.options import MethodOptions, Probability
 
 
@@ -21,8 +20,4 @@ class CrossEntropy(Method):
 
     def loss(self, logits: Tensor, label: Tensor) -> Tensor:
         """logits (N, V, classes), label (N,) -> nats per view."""
-        return F.cross_entropy(
-            logits.flatten(0, 1),
-            label.repeat_interleave(logits.shape[1]),
-            label_smoothing=self.options.label_smoothing,
-        )
+        return view_cross_entropy(logits, label, self.options.label_smoothing)

@@ -6,12 +6,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from repro.engine.features import accuracy, extract, frozen
 from repro.engine.fit import fit
 from repro.engine.keys import key
-from repro.engine.method import Method
+from repro.engine.method import Method, view_cross_entropy
 from repro.engine.stage import Context, Outcome, Stage, tiny
 from repro.networks.build import trained
 from repro.options import Batch, Optimizer, PositiveInt, Schedule, StageOptions, Views, ViewsSpec
@@ -64,5 +63,4 @@ class Probe(Method):
 
     def loss(self, features: Tensor, label: Tensor) -> Tensor:
         """features (N, V, dim), label (N,) of the whole batch -> nats per view."""
-        target = label.repeat_interleave(features.shape[1])
-        return F.cross_entropy(self.head(features.flatten(0, 1)), target)
+        return view_cross_entropy(self.head(features), label)
