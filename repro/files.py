@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -40,6 +41,15 @@ def write_text(path: Path, text: str) -> None:
             f"{path} could not be written: {error.strerror or error}; what was there before is unharmed. "
             "Make room and run the same command again."
         ) from None
+
+
+def copy(source: Path, path: Path) -> None:
+    """Copies a file whole. Raises UserError when the disk refuses."""
+    try:
+        with replacing(path) as temporary:
+            shutil.copyfile(source, temporary)
+    except OSError as error:
+        raise UserError(f"{source} could not be copied to {path}: {error.strerror or error}.") from None
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -179,7 +179,7 @@ def photograph(side: int = 32) -> Any:
 
 def fitting(folder: Path, **changes: Any) -> Any:
     data = photograph()
-    return context(folder, device=CPU, artifacts=[], data=lambda split: data, **changes)
+    return context(folder, device=CPU, picture=lambda name: folder / name, data=lambda split: data, **changes)
 
 
 def fit(ctx: Any, steps: int = 6, **changes: Any) -> Outcome:
@@ -261,8 +261,7 @@ def test_a_siren_beats_the_others_and_the_picture_shows_it(tmp_path: Path) -> No
     metrics = fit(ctx, steps=60, width=64, optimizer=faster, against=["relu", "tanh"]).metrics
     assert metrics["psnr_gap"] > 0
     assert metrics["psnr_gap"] == metrics["siren_psnr"] - max(metrics["relu_psnr"], metrics["tanh_psnr"])
-    (path,) = ctx.artifacts
-    with Image.open(path) as picture:
+    with Image.open(tmp_path / "fits.png") as picture:
         pixels = np.asarray(picture)
     assert pixels.shape == (16 + 16, 4 * 16, 3)
     shown = torch.from_numpy(pixels[16:, :16, 0].copy()).float() / 127.5 - 1

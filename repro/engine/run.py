@@ -65,7 +65,7 @@ class Run:
             sessions = self._note_session()
             data = cache(self._data)
             deviations: list[Deviation] = [*recipe.deviations]
-            outcomes, artifacts = {}, []
+            outcomes, pictures = {}, []
             for name, options in recipe.stages.items():
                 ctx = Context(
                     recipe=recipe,
@@ -81,8 +81,8 @@ class Run:
                 )
                 outcomes[name] = finish(ctx, options)
                 deviations += ctx.deviations
-                artifacts += ctx.artifacts
-            return self._record(recipe, outcomes, deviations, artifacts, sessions)
+                pictures += ctx.pictures
+            return self._record(recipe, outcomes, deviations, pictures, sessions)
 
     def _data(self, split: str) -> ImageSet:
         name = self.recipe.dataset
@@ -133,7 +133,7 @@ class Run:
         recipe: Recipe,
         outcomes: dict[str, Outcome],
         deviations: list[Deviation],
-        artifacts: list[str],
+        pictures: list[str],
         sessions: list[dict[str, Any]],
     ) -> Record:
         return Record(
@@ -157,7 +157,7 @@ class Run:
             started=sessions[0]["started"],
             finished=_now(),
             seconds=sum(o.facts["seconds"] for o in outcomes.values()),
-            artifacts=[_relative(a) for a in artifacts],
+            artifacts=pictures,
         )
 
 
@@ -167,7 +167,7 @@ def finish(ctx: Context, options: StageOptions) -> Outcome:
     if ctx.setup.agree(path.exists()):
         saved = read_json(path)
         ctx.deviations += [Deviation.model_validate(d) for d in saved["deviations"]]
-        ctx.artifacts += saved["artifacts"]
+        ctx.pictures += saved["pictures"]
         return Outcome(saved["metrics"], saved["curve"], saved["facts"])
     ctx.folder.mkdir(parents=True, exist_ok=True)
     with _timed(ctx) as seconds:
@@ -180,7 +180,7 @@ def finish(ctx: Context, options: StageOptions) -> Outcome:
         "curve": outcome.curve,
         "facts": outcome.facts,
         "deviations": [d.model_dump() for d in ctx.deviations],
-        "artifacts": ctx.artifacts,
+        "pictures": ctx.pictures,
     }
     if ctx.setup.main:
         write_json(path, saved)
@@ -217,9 +217,3 @@ def shrunk(recipe: Recipe) -> Recipe:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _relative(path: str) -> str:
-    """The path below the project where it is one: a record says nothing about other folders."""
-    full = Path(path)
-    return str(full.relative_to(paths.project())) if full.is_relative_to(paths.project()) else full.name

@@ -118,8 +118,8 @@ class Session:
             raise budget.Stopped(f"{reason} before seed {run.seed} of {run.recipe.id}")
         record = run.execute()
         if setup.main:
-            path = self._store.save(record)
+            path = self._store.save(record, run.folder)
             self._say(f"{run.recipe.id}, seed {run.seed}: {record.seconds:.1f} s → {path}")
-            for artifact in record.artifacts:
-                self._say(f"  picture: {artifact}")
+            for picture in self._store.pictures(record):
+                self._say(f"  picture: {picture}")
         setup.agree(None)  # the record is there before anyone looks for it

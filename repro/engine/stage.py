@@ -22,7 +22,7 @@ class Context:
     """The surroundings of one stage of one run.
 
     `folder` is the stage's own; `load(split)` gives the recipe's data set; `deviations` collects differences
-    from the recipe that were met on the way, `fingerprints` what data was used.
+    from the recipe that were met on the way, `fingerprints` what data was used, `pictures` what was drawn.
     """
 
     recipe: Recipe
@@ -33,7 +33,7 @@ class Context:
     load: Callable[[str], ImageSet]
     deadline: Deadline = field(default_factory=Deadline)
     deviations: list[Deviation] = field(default_factory=list)
-    artifacts: list[str] = field(default_factory=list)
+    pictures: list[str] = field(default_factory=list)
     fingerprints: dict[str, Any] = field(default_factory=dict)
     micro_batch: int | None = None
     checkpoint_every: float = 60.0
@@ -58,6 +58,11 @@ class Context:
     def of(self, stage: str) -> Path:
         """The folder of another stage of the same run."""
         return self.folder.parent / stage
+
+    def picture(self, name: str) -> Path:
+        """Where to write a picture, a .png or .svg, that is kept beside the record and shown in the report."""
+        self.pictures.append(f"{self.stage}/{name}")
+        return self.folder / name
 
     def log(self, **values: Any) -> None:
         """Appends one line to the run's JSON-lines log."""

@@ -67,7 +67,7 @@ class SirenFit(Stage):
             fits = {name: net(xy).T.reshape(image.shape) for name, net in nets.items()}
         measured = {name: psnr(fit, image) for name, fit in fits.items()}
         if ctx.setup.main:
-            ctx.artifacts.append(str(draw(image, fits, measured, ctx.folder / "fits.png")))
+            draw(image, fits, measured, ctx.picture("fits.png"))
         gap = measured["siren"] - max(measured[name] for name in o.against)
         metrics = {f"{name}_psnr": value for name, value in measured.items()}
         return Outcome({**metrics, "psnr_gap": gap}, loop.curve, loop.facts)

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from repro import pictures
 from repro.errors import UserError
-from repro.files import replacing
+from repro.pictures import EXPECTED, MEASURED
 from repro.results.table import Row
 
-MEASURED, EXPECTED = "#0072B2", "#D55E00"  # blue and vermilion of Okabe and Ito's colour-blind safe set
 HOLLOW = {"markerfacecolor": "none", "markeredgecolor": EXPECTED, "markersize": 7, "zorder": 3}
 MARKS = {"equals": ("D", "expected"), "at_least": (">", "expected at least"), "at_most": ("<", "at most")}
 MARKS["exact"] = MARKS["equals"]
@@ -25,14 +25,7 @@ def save(rows: Sequence[Row], path: Path) -> int:
     panels = by_metric(rows)
     if not panels:
         raise UserError("None of these results is measured, so there is nothing to plot.")
-    from matplotlib import rc_context  # takes a second to import
-
-    undated = {"metadata": {"Date": None}} if path.suffix == ".svg" else {}
-    try:
-        with rc_context({"svg.fonttype": "none", "svg.hashsalt": "repro"}), replacing(path) as temporary:
-            figure(panels).savefig(temporary, format=path.suffix[1:], dpi=200, **undated)
-    except OSError as error:
-        raise UserError(f"{path} could not be written: {error.strerror or error}.") from None
+    pictures.save(figure(panels), path)
     return sum(map(len, panels.values()))
 
 

@@ -17,7 +17,8 @@ class Record(BaseModel):
 
     `resolved` is the recipe as executed and `hash` names it; `metrics` are keyed `<stage>.<metric>`; `curves`,
     `stages` (seconds, images per second, …) are keyed by stage; `deviations` are those that the recipe declares
-    and those met on the way; `started` and `finished` are ISO 8601 in UTC, `seconds` is working time.
+    and those met on the way; `started` and `finished` are ISO 8601 in UTC, `seconds` is working time; `artifacts`
+    are the pictures (`<stage>/<file>`) in the folder beside the record that bears its name.
 
     Raises UserError for a metric that is not a finite number: such a run is not a result.
     """

@@ -1,4 +1,4 @@
-"""Where records are kept: `records/<recipe>/<hash>-seed<k>.json`, one file per run."""
+"""Where records are kept: `records/<recipe>/<hash>-seed<k>.json`, one file per run, and its pictures beside it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from repro.errors import UserError
-from repro.files import write_text
+from repro.files import copy, write_text
 from repro.results.record import Record
 
 
@@ -23,11 +23,22 @@ class Store:
         """Where the record of this run is, or would be."""
         return self.root / "records" / recipe / f"{hash[:12]}-seed{seed}.json"
 
-    def save(self, record: Record) -> Path:
-        """Writes the record atomically, in place of an earlier one of the same run. Raises UserError."""
+    def save(self, record: Record, drawn: Path | None = None) -> Path:
+        """Writes the record atomically, in place of an earlier one of the same run, after its pictures.
+
+        `drawn` is the folder that holds them. Raises UserError when the disk refuses.
+        """
         path = self.path(record.recipe, record.hash, record.seed)
+        if drawn:
+            for name in record.artifacts:
+                copy(drawn / name, path.with_suffix("") / name)
         write_text(path, record.to_json())
         return path
+
+    def pictures(self, record: Record) -> list[Path]:
+        """The record's pictures that are there."""
+        folder = self.path(record.recipe, record.hash, record.seed).with_suffix("")
+        return [folder / name for name in record.artifacts if (folder / name).is_file()]
 
     def load(self, path: Path, curves: bool = True) -> Record:
         """The record in a file, with its curves or, faster, without.

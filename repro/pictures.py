@@ -1,0 +1,59 @@
+"""Pictures for people: how every figure is saved, and the plot of curves that most experiments need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from repro.errors import UserError
+from repro.files import replacing
+
+# Okabe and Ito's colour-blind safe set, blue and vermilion first.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MEASURED, EXPECTED = COLOURS[:2]
+Curve = tuple[Sequence[float], Sequence[float]]
+
+
+def save(figure: Any, path: Path) -> Path:
+    """Writes matplotlib's figure as PNG or SVG, alike every time. Raises UserError when the disk refuses."""
+    from matplotlib import rc_context  # takes a second to import
+
+    undated = {"metadata": {"Date": None}} if path.suffix == ".svg" else {}
+    try:
+        with rc_context({"svg.fonttype": "none", "svg.hashsalt": "repro"}), replacing(path) as temporary:
+            figure.savefig(temporary, format=path.suffix[1:], dpi=200, **undated)
+    except OSError as error:
+        raise UserError(f"{path} could not be written: {error.strerror or error}.") from None
+    return path
+
+
+def plot(
+    path: Path,
+    curves: Mapping[str, Curve],
+    x: str,
+    y: str,
+    expected: Mapping[str, Curve | float] | None = None,
+    log: str = "",
+) -> Path:
+    """Draws named curves, solid, and what theory says of them, dashed: a curve or a level.
+
+    `x` and `y` label the axes; those in `log` ("x", "y" or "xy") are logarithmic. Returns the path.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.0, 3.6), layout="constrained")
+    ax = figure.subplots()
+    for (name, (xs, ys)), colour in zip(curves.items(), COLOURS * len(curves), strict=False):
+        ax.plot(xs, ys, color=colour, label=name, marker="o" if len(xs) <= 20 else "", markersize=4)
+    for (name, value), colour in zip(
+        (expected or {}).items(), COLOURS[::-1] * len(expected or {}), strict=False
+    ):
+        if isinstance(value, tuple):
+            ax.plot(*value, "--", color=colour, label=name)
+        else:
+            ax.axhline(value, linestyle="--", color=colour, label=name)
+    ax.set(xlabel=x, ylabel=y, **{f"{axis}scale": "log" for axis in log})
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(frameon=False, fontsize="small")
+    return save(figure, path)
