@@ -13,6 +13,7 @@ from repro.cli.common import as_json, filters
 Examples:
   repro table
   repro table --format latex > table.tex
+  repro table --format html > report.html           with the pictures of the runs
   repro table --family supervised-contrastive --dataset cifar10
   repro table --metric knn.top1 --metric probe.top1 --plot results.svg
   repro table --json | jq '.[] | select(.verdict == "matches") | .recipe'
@@ -59,5 +60,11 @@ def command(
 
         shown, known = save(rows, Path(plot)), len({(row.recipe, row.metric) for row in rows})
         click.echo(f"Wrote {plot}: {shown} of {known} results, those that have comparable runs")
+        return
+    if format_ == "html" and not as_json:
+        from repro.results.report import report
+        from repro.results.store import Store
+
+        click.echo(report(rows, Store(paths.results_dir())))
         return
     click.echo(render(rows, "json" if as_json else format_))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from repro import paths
 from repro.papers.coverage import markdown as coverage_markdown
 from repro.recipes.load import ids, load, recipe_hash
 from repro.results.formats import tabular
+from repro.results.report import working_time
 from repro.results.store import Store
 from repro.results.table import Row, expected_cell, render, rows, summary
+from repro.results.verdict import current
 
 INTRODUCTION = """\
 # Results
@@ -38,14 +40,24 @@ def all_rows(metrics: Collection[str] = (), **wanted: str | None) -> list[Row]:
     return [r for r in found if not metrics or {r.metric, r.metric.split(".")[1]} & {*metrics}]
 
 
+def _cost(rows: Sequence[Row]) -> str:
+    store = Store(paths.results_dir())
+    recipes = (load(id) for id in dict.fromkeys(row.recipe for row in rows))
+    return working_time(
+        run for recipe in recipes for run in current(store.of(recipe.id), recipe_hash(recipe))
+    )
+
+
 def page() -> str:
     """The page's text: what was run, the comparison of methods, what waits to be run, and the coverage."""
     found = all_rows()
     waiting = [row for row in found if row.verdict == "missing"]
     cells = [(row.recipe, row.tier, row.metric, expected_cell(row), str(row.evidence)) for row in waiting]
+    ran = [row for row in found if row.verdict != "missing"]
     parts = (
         INTRODUCTION,
-        render([row for row in found if row.verdict != "missing"], "md"),
+        render(ran, "md"),
+        f"The runs behind this table took {_cost(ran)} of working time in all.",
         COMPARISON,
         "## Waiting for a machine",
         summary(waiting),
