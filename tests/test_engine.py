@@ -44,6 +44,7 @@ def context(folder: Path, **changes: Any) -> Any:
         "checkpoint_every": 0.0,
         "progress_every": 0.0,
         "log": lambda **values: None,
+        "picture": lambda name: folder / "stage" / name,
         "setup": SimpleNamespace(main=True, processes=1, agree=lambda value: value),
     }
     return SimpleNamespace(**{**facts, **changes})

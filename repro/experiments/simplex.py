@@ -7,6 +7,7 @@ one vertex of a regular simplex, and the loss has a closed form.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import torch
@@ -20,6 +21,7 @@ from repro.engine.method import unit
 from repro.engine.stage import Context, Outcome, Stage
 from repro.methods.supcon import supcon_loss
 from repro.options import Field, PositiveFloat, PositiveInt, StageOptions
+from repro.pictures import plot
 
 
 class Simplex(Stage):
@@ -56,6 +58,8 @@ class Simplex(Stage):
         loop = Loop(ctx, o.steps, {"problem": problem}, o.classes * o.points)
         for _ in loop:
             loop.log(loss=minimise(problem))
+        if ctx.setup.main:
+            draw(ctx, loop.curve, problem.bound)
         with torch.no_grad():
             loss = problem().item()
             geometry = simplex_geometry(problem.embeddings().unflatten(0, (o.classes, o.points)))
@@ -135,6 +139,18 @@ def minimise(problem: nn.Module, iterations: int = 50) -> Tensor:
         return loss
 
     return optimizer.step(closure)
+
+
+def draw(ctx: Context, curve: Sequence[Mapping[str, float]], least: float) -> None:
+    """The loss at the end of each round of L-BFGS, and its closed-form minimum."""
+    steps, losses = [point["step"] for point in curve], [point["loss"] for point in curve]
+    plot(
+        ctx.picture("loss.svg"),
+        {"loss": (steps, losses)},
+        "round of L-BFGS",
+        "loss [nats]",
+        {"minimum": least},
+    )
 
 
 def simplex_geometry(z: Tensor) -> dict[str, float]:

@@ -19,6 +19,7 @@ from torch import Tensor
 from repro.engine.keys import generator, key
 from repro.engine.stage import Context, Outcome, Stage
 from repro.options import Field, PositiveFloat, PositiveInt, StageOptions
+from repro.pictures import plot
 
 
 class SinkhornLimits(Stage):
@@ -59,6 +60,9 @@ class SinkhornLimits(Stage):
             curve[-1] |= {"marginal_error": error, "iterations": steps}
             ctx.log(stage=ctx.stage, **curve[-1])
         d = [point["distance"] for point in curve]
+        if ctx.setup.main:
+            limits = {"independence, rᵀMc": independent, "optimal transport": optimum}
+            plot(ctx.picture("distance.svg"), {"d_λ": (o.strengths, d)}, "λ", "distance", limits, log="x")
         most = min(entropy(r), entropy(c))
         metrics = {
             "independence_gap": abs(d[0] / independent - 1),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 import torch
@@ -11,6 +12,7 @@ from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
 from repro.options import Field, PositiveFloat, PositiveInt, StageOptions
+from repro.pictures import plot
 
 
 class StepwiseBarlow(Stage):
@@ -63,6 +65,8 @@ class StepwiseBarlow(Stage):
         levels = losses[torch.searchsorted(time, middle).clamp(max=o.steps - 1)]
         plateaus = o.dim - torch.arange(1, o.dim)
         exact = (trajectory(time[:, None], sizes, g[: o.dim]) * g[: o.dim]).sort(1, descending=True).values
+        if ctx.setup.main:
+            draw(ctx, time, losses, (exact - 1).square().sum(1))
         top = model.vectors[:, : o.dim]
         best = top / g[: o.dim].to(top.device) @ top.T
         final = model.w.detach().T @ model.w.detach()
@@ -102,6 +106,14 @@ class Model(nn.Module):
 
     def forward(self) -> Tensor:
         return self.w @ self.gamma @ self.w.T
+
+
+def draw(ctx: Context, time: Tensor, losses: Tensor, exact: Tensor) -> None:
+    """The loss against time, in steps, and that of the closed form; all (steps,), some 300 of them shown."""
+    some = torch.logspace(0, math.log10(len(time)), 300).long().unique().clamp(max=len(time) - 1)
+    found, theory = ((time[some].tolist(), values[some].tolist()) for values in (losses, exact))
+    name = ctx.picture("loss.svg")
+    plot(name, {"loss": found}, "time (rate × steps)", "loss", {"closed form": theory}, log="x")
 
 
 def effective_start(w: Tensor) -> Tensor:

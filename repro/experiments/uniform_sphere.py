@@ -15,7 +15,7 @@ from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.method import unit
 from repro.engine.stage import Context, Outcome, Stage
-from repro.experiments.simplex import minimise
+from repro.experiments.simplex import draw, minimise
 from repro.methods.align_uniform import uniformity
 from repro.options import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, StageOptions
 
@@ -45,6 +45,8 @@ class UniformSphere(Stage):
         loop = Loop(ctx, o.steps, {"problem": problem}, o.points)
         for _ in loop:
             loop.log(loss=minimise(problem))
+        if ctx.setup.main and o.steps:
+            draw(ctx, loop.curve, finite_bound(o.points, o.dim, o.t))
         with torch.no_grad():
             loss = problem().item()
             nearest = nearest_angles(unit(problem.free))
