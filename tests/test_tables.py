@@ -51,7 +51,9 @@ def test_rows_carry_the_statement_and_the_measurement(store: Store) -> None:
     assert (value.verified, bound.verified) == (True, False)
     assert (ordering.expected, ordering.mean) == ("s.n", value.mean)
     assert ordering.judgement and ordering.judgement.difference == pytest.approx(9)
-    assert summary([value, bound, ordering]) == "3 expected results: 3 matches; 2 reproduced."
+    assert summary([value, bound, ordering]) == (
+        "3 expected results: 3 matches; 1 unverified; 2 reproduced (2 of them printed, 0 derived)."
+    )
 
 
 def test_csv_and_json_hold_the_same_numbers(store: Store) -> None:
@@ -104,14 +106,20 @@ def test_deviations_stand_below_and_are_numbered_once(store: Store, format_: str
     assert escaped.get(format_, "all & <more>") in text
 
 
+def test_what_follows_from_theory_is_counted_apart(store: Store) -> None:
+    source = {"where": "x", "evidence": "derived", "derivation": "70 = 7 × 10"}
+    own = changed(expected=[{"metric": "s.m", "value": 70, "delta": 1, "source": source}])
+    assert summary(rows([(own, "h")], store)).endswith("1 reproduced (0 of them printed, 1 derived).")
+
+
 def test_a_changed_recipe_makes_its_records_stale(store: Store) -> None:
     assert [r.verdict for r in rows([(RECIPE, "other")], store)] == ["stale"] * 3
-    assert "3 stale; 0 reproduced" in render(rows([(RECIPE, "other")], store), "text")
+    assert "3 stale; 1 unverified; 0 reproduced" in render(rows([(RECIPE, "other")], store), "text")
 
 
 @pytest.mark.parametrize("change", [{"claim": "own"}, {"deviations": [DEVIATION | {"disqualifies": True}]}])
 def test_not_every_match_is_a_reproduction(store: Store, change: dict[str, Any]) -> None:
-    assert summary(rows([(changed(**change), "h")], store)).endswith("3 matches; 0 reproduced.")
+    assert summary(rows([(changed(**change), "h")], store)).endswith("; 0 reproduced.")
 
 
 def test_a_deviation_met_in_the_run_disqualifies_it(store: Store) -> None:

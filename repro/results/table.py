@@ -185,9 +185,19 @@ def verdict_cell(row: Row) -> str:
 
 
 def summary(rows: Sequence[Row]) -> str:
-    """One line: how many expected numbers there are, by verdict, and how many count as reproduced."""
+    """One line: how many expected numbers there are, by verdict, and how many count as reproduced.
+
+    Of those, the numbers that a paper prints are told from those that follow from its theory.
+    """
     counts = Counter(row.verdict for row in rows if row.verdict)
     if not counts:
         return "No recipe here expects a number."
     kinds = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
-    return f"{counts.total()} expected results: {kinds}; {sum(row.reproduced for row in rows)} reproduced."
+    unverified = sum(bool(row.verdict) and not row.verified for row in rows)
+    reproduced = [row for row in rows if row.reproduced]
+    derived = sum(row.evidence == "derived" for row in reproduced)
+    origin = f" ({len(reproduced) - derived} of them printed, {derived} derived)" if reproduced else ""
+    return (
+        f"{counts.total()} expected results: {kinds}; {unverified} unverified; "
+        f"{len(reproduced)} reproduced{origin}."
+    )
