@@ -48,8 +48,18 @@ def _cost(rows: Sequence[Row]) -> str:
     )
 
 
+def differing(rows: Sequence[Row]) -> str:
+    """A paragraph, the recipe's notes, on each recipe with a result that differs from what is expected."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if row.verdict == "differs":
+            found.setdefault(row.recipe, []).append(f"`{row.metric}`")
+    told = [f"**{id}** ({', '.join(of)}). {load(id).notes or ''}".rstrip() for id, of in found.items()]
+    return "\n\n".join(told) or "None."
+
+
 def page() -> str:
-    """The page's text: what was run, the comparison of methods, what waits to be run, and the coverage."""
+    """The page's text: what was run, what differs, the comparison of methods, what waits, and the coverage."""
     found = all_rows()
     waiting = [row for row in found if row.verdict == "missing"]
     cells = [(row.recipe, row.tier, row.metric, expected_cell(row), str(row.evidence)) for row in waiting]
@@ -58,6 +68,8 @@ def page() -> str:
         INTRODUCTION,
         render(ran, "md"),
         f"The runs behind this table took {_cost(ran)} of working time in all.",
+        "## What differs",
+        differing(ran),
         COMPARISON,
         "## Waiting for a machine",
         summary(waiting),
