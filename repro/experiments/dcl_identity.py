@@ -1,4 +1,4 @@
-"""The factor by which InfoNCE's gradient fades: Yeh et al. 2022 (arXiv 2110.06848), Propositions 1 and 2."""
+"""The factor by which InfoNCE's gradient fades: Yeh et al. 2022 (arXiv 2110.06848), Proposition 1."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class DclIdentity(Stage):
     A second view is the unit vector along the first plus `noise` times a random unit vector.
 
     Metrics: `infonce_error` and `dcl_error`, the largest absolute differences between automatic gradients by the
-    logits and the propositions' (`infonce_error`: q_B times DCL's gradient of each view); `coupling`, the mean q_B;
+    logits and their formulas (`infonce_error`: q_B times DCL's gradient of each view); `coupling`, the mean q_B;
     `loss_error`, the largest difference between `repro.methods.dcl`'s loss and the mean over anchors.
     """
 

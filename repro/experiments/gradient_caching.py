@@ -1,4 +1,4 @@
-"""Gradient caching against one pass over the batch: Gao et al. 2021 (arXiv 2101.06983), section 3.2."""
+"""Gradient caching against one pass over the batch: Gao et al. 2021 (arXiv 2101.06983), sections 3.2 and 3.3."""
 
 from __future__ import annotations
 

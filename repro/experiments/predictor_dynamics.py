@@ -1,4 +1,4 @@
-"""BYOL and SimSiam with linear encoder and predictor: Tian et al. 2021 (arXiv 2102.06810), section 3."""
+"""BYOL and SimSiam with linear encoder and predictor: Tian et al. 2021 (arXiv 2102.06810), sections 2 and 3."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RINCE between InfoNCE and a symmetric loss: Chuang et al. 2022 (arXiv 2201.04309), section 3."""
+"""RINCE between InfoNCE and a symmetric loss: Chuang et al. 2022 (arXiv 2201.04309)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Free embeddings under the supervised losses: Graf et al. 2021 (arXiv 2102.08817), Theorems 1 and 2.
+"""Free embeddings under cross-entropy and SupCon, and the minima of both: Graf et al. 2021 (arXiv 2102.08817).
 
 There is no network and no data: the embeddings themselves are optimised. At the minimum each class sits on
 one vertex of a regular simplex, and the loss has a closed form.
@@ -167,7 +167,7 @@ def simplex_geometry(z: Tensor) -> dict[str, float]:
 
 
 def supcon_bound(classes: int, points: int, temperature: float) -> float:
-    """The minimum in nats per anchor, with all b = K n samples in one batch, l = n of each class (Theorem 2):
+    """The minimum in nats per anchor, with all b = K n samples in one batch, l = n of each class:
 
     log(l − 1 + (b − l) e^(−K/((K − 1) τ))).
     """
@@ -176,7 +176,7 @@ def supcon_bound(classes: int, points: int, temperature: float) -> float:
 
 
 def cross_entropy_bound(classes: int, weight_norm: float) -> float:
-    """The minimum in nats per sample, embeddings in the unit ball and ‖W‖_F ≤ r = `weight_norm` (Theorem 1):
+    """The minimum in nats per sample, embeddings in the unit ball and ‖W‖_F ≤ r = `weight_norm`:
 
     log(1 + (K − 1) e^(−r √K/(K − 1))).
     """

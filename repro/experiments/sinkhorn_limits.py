@@ -80,9 +80,10 @@ class SinkhornLimits(Stage):
 
 
 def problem(bins: int, random: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Histograms r, c (d,) uniform on the simplex, and the cost (d, d) of section 5.3:
+    """Histograms r, c (d,) uniform on the simplex, and a cost (d, d):
 
-    Euclidean distances of d points N(0, 1) in d/10 dimensions (at least 2), divided by their median.
+    Euclidean distances of d points N(0, 1) in d/10 dimensions (at least 2), divided by their median. The text of
+    the proceedings has shortest paths in random graphs instead.
     """
     points = torch.randn(bins, max(2, bins // 10), generator=random, dtype=torch.float64)
     r, c = torch.empty(2, bins, dtype=torch.float64).exponential_(generator=random)

@@ -1,4 +1,4 @@
-"""The speed of Sinkhorn distances against a linear program: Cuturi 2013 (arXiv 1306.0895), section 5.3."""
+"""The speed of Sinkhorn distances against a linear program: Cuturi 2013 (arXiv 1306.0895), section 5."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The linear Barlow Twins model learns one mode after the other: Simon et al. 2023 (arXiv 2303.15438), section 4."""
+"""The linear Barlow Twins model learns one mode after the other: Simon et al. 2023 (arXiv 2303.15438)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""VICReg's optimum as a spectral embedding: Balestriero and LeCun 2022 (arXiv 2205.11508), section 3."""
+"""VICReg's optimum as a spectral embedding: Balestriero and LeCun 2022 (arXiv 2205.11508)."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from repro.options import Field, MethodOptions, PositiveFloat
 def debiased_loss(
     positive: Tensor, negative: Tensor, mean: Tensor, tau_plus: float, temperature: float
 ) -> Tensor:
-    """Eq. 8 in nats per view, with g of eq. 7 for M = 1: the positive itself stands for its class.
+    """The loss of section 4 in nats per view, its estimator g with M = 1: the positive itself stands for its class.
 
     The logits (2N,) and (2N, K) of `pairs`; `mean` (2N,) is the logarithm of the mean of exp(negative), or of an
     estimate of it. g is never below exp(−1/τ), the least that unit vectors can give.

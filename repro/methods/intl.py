@@ -12,7 +12,7 @@ from repro.options import MethodOptions, NonNegativeFloat, PositiveInt
 
 
 class INTL(Method):
-    """Views agree after a whitening that is only approximate; the trace loss makes up for the rest (section 4).
+    """Views agree after a whitening that is only approximate; the trace loss makes up for the rest.
 
     `axis` says what is decorrelated: the samples, each over its channels (`channel`, as in the authors' code), or
     the dimensions, each over the batch (`batch`). The authors set `trade_off`, the paper's β, to

@@ -25,9 +25,9 @@ class InvariantSpread(Method):
         return {"f": unit(self.project(views))}
 
     def loss(self, f: Tensor) -> Tensor:
-        """f (N, 2, d) of the whole batch -> eq. 6, in nats per sample.
+        """f (N, 2, d) of the whole batch -> the paper's loss, in nats per sample.
 
-        −log P(i|x̂ᵢ) − Σ_{j≠i} log(1 − P(i|xⱼ)), with the softmax over the N images of eq. 3 and 4.
+        −log P(i|x̂ᵢ) − Σ_{j≠i} log(1 − P(i|xⱼ)), with the softmax over the N images.
         P(i|xⱼ) is at most one half, as xⱼ itself is among the images.
         """
         image, augmented = f.unbind(1)

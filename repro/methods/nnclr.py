@@ -16,14 +16,14 @@ from repro.options import HeadSpec, MethodOptions, PositiveFloat, PositiveInt
 
 @torch.no_grad()
 def nearest(z: Tensor, rows: Tensor) -> Tensor:
-    """NN(z, Q), eq. 4: for each z (N, d) the nearest of the rows Q (K, d), all on the unit sphere -> (N, d)."""
+    """The paper's NN(z, Q): for each z (N, d) the nearest of the rows Q (K, d), all on the unit sphere -> (N, d)."""
     return rows[torch.cat([(some @ rows.T).argmax(1) for some in z.split(1024)])]
 
 
 class NNCLR(Method):
     """The nearest neighbour of one view, from a queue of earlier projections, must find the other view's prediction.
 
-    The queue takes the projections of view 1, as in Algorithm 1.
+    The queue takes the projections of view 1, as in the paper's pseudocode.
     """
 
     class Options(MethodOptions):
@@ -42,7 +42,7 @@ class NNCLR(Method):
         return {"z": unit(z), "p": unit(self.through(z, self.predictor))}
 
     def loss(self, z: Tensor, p: Tensor) -> Tensor:
-        """z, p (N, 2, d) -> eq. 3 in nats, the mean of both directions: which prediction of the batch is mine?"""
+        """z, p (N, 2, d) -> L_NNCLR in nats, the mean of both directions: which prediction of the batch is mine?"""
         target = torch.arange(len(z), device=z.device)
         found = [nearest(view, self.queue.rows) for view in z.unbind(1)]
         logits = [found[0] @ p[:, 1].T, found[1] @ p[:, 0].T]

@@ -19,7 +19,7 @@ class NPID(Method):
 
     With `negatives`, noise-contrastive estimation with so many rows of the bank, drawn uniformly (section 3.2);
     without (`null`), the exact softmax over the bank. The constant Z comes from the first batch and the whole
-    bank, where eq. 8 takes the drawn rows. `bank_momentum` is the share that a row keeps when it is renewed,
+    bank, where the paper takes the drawn rows. `bank_momentum` is the share that a row keeps when it is renewed,
     which in the authors' code takes the place of the proximal term (section 3.3).
     """
 
@@ -43,7 +43,7 @@ class NPID(Method):
         return {"z": unit(self.project(views)[:, 0])}
 
     def loss(self, z: Tensor, index: Tensor) -> Tensor:
-        """z (N, d), index (N,) -> nats per sample: eq. 3 (exact), or eq. 7 with h of eq. 6 and P(i) = 1/n."""
+        """z (N, d), index (N,) -> nats per sample: the softmax (section 3.1) or NCE (3.2) with the noise 1/n."""
         rows, t, m = self.bank.rows, self.options.temperature, self.options.negatives
         if m is None:
             return F.cross_entropy(z @ rows.T / t, index)
@@ -55,7 +55,7 @@ class NPID(Method):
 
     @torch.no_grad()
     def normaliser(self, z: Tensor) -> Tensor:
-        """log Z; in the first step that of the batch z (N, d), the mean over it of eq. 5."""
+        """log Z; in the first step from the batch z (N, d): the mean over it of Z_i = Σ_j e^(v_j·z_i/τ)."""
         if not self.log_z.isnan():
             return self.log_z
         rows, t = self.bank.rows, self.options.temperature

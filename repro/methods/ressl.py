@@ -14,7 +14,7 @@ from repro.options import MethodOptions, Momentum, PositiveFloat, PositiveInt
 
 
 class ReSSL(Method):
-    """A sample must relate to a queue of others as the teacher, a momentum encoder, says it does (section 3.2).
+    """A sample must relate to a queue of others as the teacher, a momentum encoder, says it does (section 3).
 
     View 1, strongly augmented, goes to the student; view 2, weakly augmented, to the teacher: the recipe's
     views need an `each`. The teacher's temperature must be the lower one.

@@ -47,7 +47,7 @@ class SwAV(Method):
         self.prototypes.requires_grad_(step >= self.options.freeze_steps)
 
     def loss(self, z: Tensor) -> Tensor:
-        """z (N, 2 + L, d) of the whole batch -> Algorithm 1 and eq. 2, nats: the mean over the pairs of views."""
+        """z (N, 2 + L, d) of the whole batch -> eq. 6 (of eq. 2) in nats, the mean over the pairs of views."""
         scores = self.prototypes(z)
         codes = torch.stack([self._codes(scores[:, v], v) for v in range(2)], 1)
         return swapped(codes, (scores / self.options.temperature).log_softmax(-1))

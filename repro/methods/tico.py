@@ -15,7 +15,7 @@ from repro.options import MethodOptions, Momentum, NonNegativeFloat, Probability
 class TiCo(Method):
     """Views agree, and an embedding stays away from the directions in which the embeddings so far lie.
 
-    Asymmetric, as Algorithm 1: the first view goes through the network, the second through its follower.
+    Asymmetric, as the paper's pseudocode: the first view goes through the network, the second through its follower.
     `rho` weighs the contrast with the covariance, of which each step keeps the share `beta`.
     """
 
@@ -36,7 +36,7 @@ class TiCo(Method):
         return {"z": unit(self.project(views[:, :1])), "t": unit(self.through(views[:, 1:], *self.target))}
 
     def loss(self, z: Tensor, t: Tensor) -> Tensor:
-        """z, t (N, 1, d) of the whole batch -> Algorithm 1 plus 1: 1 − cosine + ρ zᵀCz, averaged over the batch.
+        """z, t (N, 1, d) of the whole batch -> the paper's loss plus 1: 1 − cosine + ρ zᵀCz, averaged over the batch.
 
         C includes this batch, with gradient.
         """

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 class Sine(nn.Linear):
     """x (…, n) -> sin(ω (W x + b)).
 
-    W ~ U(−1/n, 1/n) in the first layer and U(−√(6/n)/ω, √(6/n)/ω) in the others (section 3.2).
+    W ~ U(−1/n, 1/n) in the first layer (as the authors' code) and U(−√(6/n)/ω, √(6/n)/ω) in the others (section 3.2).
     """
 
     def __init__(self, fan_in: int, fan_out: int, omega: float, first: bool = False):

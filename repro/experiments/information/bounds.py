@@ -18,12 +18,12 @@ def log_mean_exp(x: Tensor) -> Tensor:
 
 
 def donsker_varadhan(scores: Tensor) -> Tensor:
-    """E_P[T] − log E_Q[e^T] (Belghazi et al. 2018, eq. 10)."""
+    """E_P[T] − log E_Q[e^T] (Belghazi et al. 2018, section 2.2)."""
     return scores[:, 0].mean() - log_mean_exp(scores[:, 1:])
 
 
 def nwj(scores: Tensor) -> Tensor:
-    """1 + E_P[T] − E_Q[e^T]: Tschannen et al. 2019, eq. 4, for the critic T + 1; float64, lest e^T overflows."""
+    """1 + E_P[T] − E_Q[e^T]: Tschannen et al. 2019, section 2, for the critic T + 1; float64, lest e^T overflows."""
     return 1 + scores[:, 0].double().mean() - scores[:, 1:].double().exp().mean()
 
 
@@ -45,7 +45,7 @@ def conditional(scores: Tensor, part: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Relative:
-    """Relative predictive coding (Tsai et al. 2021, eq. 4) with its three weights."""
+    """Relative predictive coding (Tsai et al. 2021) with its three weights."""
 
     alpha: float
     beta: float
