@@ -60,14 +60,14 @@ class GenerativeDiscriminative(Stage):
             random = np.random.default_rng(key(ctx.seed, ctx.stage, n, repeat))
             needed = {model: self._needed(model, n, test, random) for model in MODELS}
             loop.log(n=n, **needed)
-        found = {m: [np.mean([p[m] for p in loop.curve if p["n"] == n]) for n in o.features] for m in MODELS}
+        found = {
+            m: [float(np.mean([p[m] for p in loop.curve if p["n"] == n])) for n in o.features] for m in MODELS
+        }
         if ctx.setup.main:
             names = {"nb": "naive Bayes", "lr": "logistic regression"}
             curves = {names[m]: (o.features, found[m]) for m in MODELS}
             pictures.plot(ctx.picture("samples.svg"), curves, "features n", "samples needed", log="xy")
-        metrics = {
-            f"{m}_{n}": float(value) for m in MODELS for n, value in zip(o.features, found[m], strict=True)
-        }
+        metrics = {f"{m}_{n}": value for m in MODELS for n, value in zip(o.features, found[m], strict=True)}
         for m in MODELS:
             metrics[f"{m}_slope"] = float(np.polyfit(np.log(o.features), np.log(found[m]), 1)[0])
         return Outcome(metrics, loop.curve, loop.facts)
