@@ -1,0 +1,1 @@
+"""Evolution strategies, and the evaluation of their members over processes."""

@@ -1,0 +1,1 @@
+"""Networks that rewire themselves while they act: the plastic network, its worlds and their episodes."""
