@@ -10,6 +10,7 @@ import pytest
 from repro import paths
 from repro.engine.run import Run
 from repro.engine.setup import set_up
+from repro.errors import UserError
 from repro.recipes.load import ids, load
 
 
@@ -17,7 +18,13 @@ from repro.recipes.load import ids, load
 def test_recipe_smoke_runs(recipe_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paths, "runs_dir", lambda: tmp_path)
     recipe = load(recipe_id)
-    record = Run(recipe, seed=0, setup=set_up("cpu", "fp32"), smoke=True).execute()
+    run = Run(recipe, seed=0, setup=set_up("cpu", "fp32"), smoke=True)
+    try:
+        record = run.execute()
+    except UserError as error:
+        if "pip install" not in str(error):
+            raise
+        pytest.skip(str(error))  # what an extra brings is not here
     wanted = {m for e in recipe.expected for m in (e.metric, e.greater_than) if m}
     assert wanted <= set(record.metrics)
     assert all(math.isfinite(value) for value in record.metrics.values())
