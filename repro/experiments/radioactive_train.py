@@ -1,0 +1,58 @@
+"""Training on data of which some is marked: Sablayrolles et al. 2020 (arXiv 2002.00937)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from repro.data.images import ImageSet
+from repro.engine import checkpoint
+from repro.engine.stage import Context, Outcome, Stage
+from repro.options import (
+    BackboneSpec,
+    Batch,
+    MethodSpec,
+    OnlineProbe,
+    Optimizer,
+    PositiveInt,
+    Schedule,
+    StageOptions,
+    ViewsSpec,
+)
+from repro.stages.train import Train
+
+
+class RadioactiveTrain(Stage):
+    """The stage `train`, with the images that the stage `marks` has marked in the place of the clean ones.
+
+    Options, weights and metrics are those of `train`.
+    """
+
+    class Options(StageOptions):
+        marks: str
+        method: MethodSpec
+        network: BackboneSpec
+        views: ViewsSpec
+        epochs: PositiveInt
+        batch: Batch
+        optimizer: Optimizer
+        schedule: Schedule = Schedule()
+        split: str = "train"
+        online: OnlineProbe | None = None
+
+    def run(self, ctx: Context) -> Outcome:
+        tensors, _ = checkpoint.load(ctx.of(self.options.marks) / "marks.safetensors")
+
+        def load(split: str) -> ImageSet:
+            data = ctx.load(split)
+            if split != self.options.split:
+                return data
+            images = data.images.clone()
+            images[tensors["index"]] = tensors["images"]
+            return replace(data, images=images)
+
+        return Train(self.options).run(replace(ctx, load=load))
+
+    @classmethod
+    def smoke(cls, options: Any) -> Any:
+        return Train.smoke(options)
