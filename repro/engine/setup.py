@@ -18,7 +18,19 @@ from accelerate import Accelerator
 from repro import __version__
 from repro.errors import UserError
 
-PACKAGES = ("torch", "torchvision", "accelerate", "numpy", "scikit-learn", "scikit-image", "datasets")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "accelerate",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "scikit-image",
+    "datasets",
+    "gymnasium",
+    "mujoco",
+    "box2d",
+)
 
 
 @dataclass(frozen=True)
