@@ -1,0 +1,1 @@
+"""Small regression problems and the methods that are held against language models."""
