@@ -228,7 +228,7 @@ def test_the_steps_are_those_of_adam_on_all_pixels(tmp_path: Path, monkeypatch: 
     """One plain loop over the whole image, as in the notebook, against chunks of 100 pixels."""
     from repro.engine.keys import key
 
-    monkeypatch.setattr("repro.experiments.siren_fit.CHUNK", 100)
+    monkeypatch.setattr("repro.experiments.coordinate_fit.CHUNK", 100)
     outcome = fit(fitting(tmp_path), steps=8, against=["relu"])
     torch.manual_seed(key(3, "stage", "weights", "siren"))
     net = coordinate.siren(2, 1, width=16, hidden=1, omega=30.0)

@@ -12,18 +12,12 @@ from typing import Annotated, Any, Literal
 
 import torch
 from PIL import Image, ImageDraw
-from torch import Tensor, nn
+from torch import Tensor
 from torchvision.transforms import functional as pictures
 
-from repro.engine import optim
-from repro.engine.keys import key
-from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
-from repro.networks import coordinate
+from repro.experiments.coordinate_fit import contenders, train
 from repro.options import Field, Optimizer, PositiveFloat, PositiveInt, StageOptions
-
-LOGGED = 50  # points of the curve in a whole run
-CHUNK = 16384  # pixels at a time: beyond that, fresh memory for the activations costs a third of the time
 
 
 class SirenFit(Stage):
@@ -54,15 +48,8 @@ class SirenFit(Stage):
         o = self.options
         image = resized(ctx.data("train").images[0], o.side).to(ctx.device)
         xy, target = grid(o.side).to(ctx.device), image.flatten(1).T.contiguous()
-        nets = nn.ModuleDict({name: self._network(ctx, name, len(image)) for name in ("siren", *o.against)})
-        nets.to(ctx.device)
-        optimizer = optim.build(o.optimizer, nets.parameters())
-        loop = Loop(ctx, o.steps, {"nets": nets, "optimizer": optimizer}, len(xy) * len(nets))
-        every = max(1, o.steps // LOGGED)
-        for step in loop:
-            losses = update(nets, optimizer, xy, target)
-            if step % every == 0 or step == o.steps - 1:
-                loop.log(loss=sum(losses.values()), **{f"{name}_mse": mse for name, mse in losses.items()})
+        nets = contenders(ctx, o, 2, len(image), o.side)
+        loop = train(ctx, o, nets, xy, target)
         with torch.no_grad():
             fits = {name: net(xy).T.reshape(image.shape) for name, net in nets.items()}
         measured = {name: psnr(fit, image) for name, fit in fits.items()}
@@ -72,40 +59,9 @@ class SirenFit(Stage):
         metrics = {f"{name}_psnr": value for name, value in measured.items()}
         return Outcome({**metrics, "psnr_gap": gap}, loop.curve, loop.facts)
 
-    def _network(self, ctx: Context, name: str, channels: int) -> nn.Module:
-        o = self.options
-        torch.manual_seed(key(ctx.seed, ctx.stage, "weights", name))
-        if name == "siren":
-            return coordinate.siren(2, channels, o.width, o.hidden, o.omega)
-        if name == "relu_pe":
-            octaves = coordinate.nyquist_frequencies(o.side)
-            relu = coordinate.perceptron(2 + 4 * octaves, channels, o.width, o.hidden, nn.ReLU)
-            return nn.Sequential(coordinate.PositionalEncoding(octaves), relu)
-        activation = {"relu": nn.ReLU, "tanh": nn.Tanh}[name]
-        return coordinate.perceptron(2, channels, o.width, o.hidden, activation)
-
     @classmethod
     def smoke(cls, options: Any) -> Any:
         return options.model_copy(update={"side": 16, "steps": 2, "width": 16})
-
-
-def update(
-    nets: nn.ModuleDict, optimizer: torch.optim.Optimizer, xy: Tensor, target: Tensor
-) -> dict[str, Tensor]:
-    """One step of every network on all pixels; returns the squared errors before it.
-
-    Adam works parameter by parameter, so that one optimizer over all networks is one for each.
-    """
-    losses = {}
-    optimizer.zero_grad()
-    for name, net in nets.items():
-        losses[name] = torch.zeros((), device=xy.device)
-        for some, values in zip(xy.split(CHUNK), target.split(CHUNK), strict=True):
-            share = (net(some) - values).square().sum() / target.numel()
-            share.backward()
-            losses[name] += share.detach()
-    optimizer.step()
-    return losses
 
 
 def resized(image: Tensor, side: int) -> Tensor:
