@@ -1,0 +1,100 @@
+"""Contrastive learning inverts the data generating process up to permutations: Zimmermann et al. 2021, section 4.1.
+
+Latents in a box, with sparse steps between the two of a pair; see `repro.experiments.clica` for those on a sphere.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from repro import pictures
+from repro.engine.keys import generator, key
+from repro.engine.loop import Loop
+from repro.engine.stage import Context, Outcome, Stage
+from repro.experiments.clica import EVALUATED, encoder, info_nce, mixing, r2
+from repro.options import Field, PositiveFloat, PositiveInt, StageOptions
+
+
+class ClicaBox(Stage):
+    """Trains an encoder f on x = g(z) with InfoNCE, and asks which latent each output of f(g(z)) is.
+
+    z is uniform in [0, 1]^`dim`, its positive from the Laplace distribution of scale λ = `spread` about it, cut off
+    at the box; the representations are compared by −‖f − f'‖₁/τ, so that f is to become z τ/λ. g and f are those
+    of the sphere's experiment, without the norm at the end of f.
+
+    Metrics on fresh latents, in %: `mcc`, the mean |correlation| of latents and outputs, matched one to one as is
+    best, and `raw_mcc`, of latents and g(z); `r2`, of the linear regression of z on f(g(z)).
+    """
+
+    class Options(StageOptions):
+        dim: Annotated[int, Field(ge=2)] = 10
+        spread: PositiveFloat = 0.05
+        temperature: PositiveFloat = 1.0
+        layers: PositiveInt = 3
+        draws: PositiveInt = 25_000
+        hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (100, 500, 500, 500, 500, 100)
+        steps: PositiveInt = 300_003
+        samples: Annotated[int, Field(ge=2)] = 6144
+        lr: PositiveFloat = 1e-4
+
+    def run(self, ctx: Context) -> Outcome:
+        o, device = self.options, ctx.device
+        g = mixing(o.dim, o.layers, o.draws, generator(key(ctx.seed, ctx.stage, "mixing"))).to(device)
+        torch.manual_seed(key(ctx.seed, ctx.stage, "weights"))
+        f = encoder(o.dim, o.hidden).to(device)
+        optimizer = torch.optim.Adam(f.parameters(), lr=o.lr)
+        z = torch.rand(EVALUATED, o.dim, generator=generator(key(ctx.seed, ctx.stage, "evaluation"))).to(
+            device
+        )
+        loop = Loop(ctx, o.steps, {"encoder": f, "optimizer": optimizer}, o.samples)
+        every = max(1, o.steps // 50)
+        for step in loop:
+            random = generator(key(ctx.seed, ctx.stage, "pairs", step))
+            anchors = torch.rand(o.samples, o.dim, generator=random)
+            positives = truncated_laplace(anchors, o.spread, random)
+            a, b = f(g(torch.cat([anchors, positives]).to(device))).split(o.samples)
+            loss = info_nce(-torch.cdist(a, b, p=1) / o.temperature)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            if step % every == 0 or step == o.steps - 1:
+                with torch.no_grad():
+                    loop.log(loss=loss, mcc=matched_correlation(z, f(g(z))))
+        with torch.no_grad():
+            metrics = {
+                "mcc": matched_correlation(z, f(g(z))),
+                "raw_mcc": matched_correlation(z, g(z)),
+                "r2": r2(z, f(g(z))),
+            }
+        if ctx.setup.main:
+            curve = [p["step"] for p in loop.curve], [p["mcc"] for p in loop.curve]
+            levels = {"of the mixtures": metrics["raw_mcc"]}
+            pictures.plot(ctx.picture("mcc.svg"), {"encoder": curve}, "step", "mean correlation, %", levels)
+        return Outcome(metrics, loop.curve, loop.facts)
+
+    @classmethod
+    def smoke(cls, options: Any) -> Any:
+        small = {"draws": 50, "hidden": (16,), "steps": 3, "samples": 32}
+        return options.model_copy(update=small)
+
+
+def truncated_laplace(mean: Tensor, scale: float, random: torch.Generator) -> Tensor:
+    """One draw about each component of mean, in [0, 1], with density ∝ e^(−|x − mean|/scale) there."""
+    mean = mean.double()
+    low, high = torch.exp(-mean / scale) / 2, 1 - torch.exp((mean - 1) / scale) / 2
+    level = low + (high - low) * torch.rand(mean.shape, generator=random, dtype=mean.dtype)
+    below = scale * torch.log(2 * level)
+    above = -scale * torch.log(2 * (1 - level))
+    return (mean + torch.where(level < 0.5, below, above)).clamp(0, 1).float()
+
+
+def matched_correlation(z: Tensor, features: Tensor) -> float:
+    """The mean |correlation| in % of the components of z (n, d) and features (n, d), under the best permutation."""
+    both = torch.cat([z, features], 1).double().T
+    correlation = torch.corrcoef(both)[: z.shape[1], z.shape[1] :].abs().cpu()
+    rows, columns = linear_sum_assignment(-correlation)
+    return 100 * correlation[rows, columns].mean().item()
