@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from repro.recipes.schema import Recipe
-from repro.results.formats import duration, number
+from repro.results.formats import duration, number, tabular
 from repro.results.store import Store
 from repro.results.table import KEYS, render, rows, summary
 from tests.test_verdicts import record
@@ -104,6 +104,13 @@ def test_deviations_stand_below_and_are_numbered_once(store: Store, format_: str
         "html": "all &amp; &lt;more&gt;",
     }
     assert escaped.get(format_, "all & <more>") in text
+
+
+def test_cells_that_look_like_numbers_are_wrapped_like_others() -> None:
+    table = tabular(("", "paper"), [["1", "100,000"], ["2", "a bc de"]], "text", widths=(None, 7))
+    assert [line.split() for line in table.splitlines()[2:]] == [["1", "100,000"], ["2", "a", "bc", "de"]]
+    narrow = tabular(("", "paper"), [["2", "a bc de"]], "text", widths=(None, 4))
+    assert [line.split() for line in narrow.splitlines()[2:]] == [["2", "a", "bc"], ["de"]]
 
 
 def test_what_follows_from_theory_is_counted_apart(store: Store) -> None:

@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Sequence
 from html import escape
+from textwrap import fill
 from typing import Any
 
 from tabulate import tabulate
@@ -22,10 +23,9 @@ def tabular(
     """A table of text cells; in plain text, columns are wrapped at `widths`."""
     if format == "md":
         body = [[cell.replace("|", r"\|") for cell in row] for row in body]
-    wrapped = list(widths) if widths and format == "text" else None
-    table = tabulate(
-        body, headers=header, tablefmt=FORMATS[format], disable_numparse=True, maxcolwidths=wrapped
-    )
+    if widths and format == "text":  # tabulate's own wrapping fails on a cell such as "100,000"
+        body = [[fill(cell, w) if w else cell for cell, w in zip(row, widths, strict=True)] for row in body]
+    table = tabulate(body, headers=header, tablefmt=FORMATS[format], disable_numparse=True)
     return _typeset(table) if format == "latex" else table
 
 
