@@ -25,7 +25,7 @@ demo: install  ## run two small recipes and show reported against measured (no d
 	@$(REPRO) run supcon-simplex-toy siren-image-mini --force --results .repro/demo
 
 test: install  ## run the tests
-	@$(BIN)/pytest -n auto --dist loadgroup
+	@$(BIN)/pytest -n auto
 
 test-long: install  ## run the tests that take minutes
 	@$(BIN)/pytest -m long
