@@ -28,6 +28,17 @@ def save(figure: Any, path: Path) -> Path:
     return path
 
 
+def tiles(path: Path, images: Any, scale: int) -> Path:
+    """Writes images (rows, columns, 3, H, W) uint8 side by side, each pixel `scale` times as large, as PNG."""
+    from PIL import Image
+
+    rows, columns, _, height, width = images.shape
+    sheet = images.transpose(0, 3, 1, 4, 2).reshape(rows * height, columns * width, 3)
+    picture = Image.fromarray(sheet)
+    picture.resize([scale * n for n in picture.size], Image.Resampling.NEAREST).save(path)
+    return path
+
+
 def plot(
     path: Path,
     curves: Mapping[str, Curve],

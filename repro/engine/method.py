@@ -99,6 +99,11 @@ def view_cross_entropy(logits: Tensor, label: Tensor, smoothing: float = 0.0) ->
     return F.cross_entropy(logits.flatten(0, 1), target, label_smoothing=smoothing)
 
 
+def info_nce(logits: Tensor) -> Tensor:
+    """logits (n, n) -> cross-entropy in nats of finding the positive, on the diagonal, in each row."""
+    return F.cross_entropy(logits, torch.arange(len(logits), device=logits.device))
+
+
 def unit(x: Tensor) -> Tensor:
     """x / ‖x‖ along the last dimension."""
     return F.normalize(x, dim=-1)

@@ -7,7 +7,7 @@ InfoNCE on pairs from the conditional distribution that the loss assumes.
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import torch
@@ -16,8 +16,9 @@ from torch.nn import functional as F
 
 from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
-from repro.engine.method import unit
+from repro.engine.method import info_nce, unit
 from repro.engine.stage import Context, Outcome, Stage
+from repro.networks.mlp import perceptron
 from repro.options import Field, PositiveFloat, PositiveInt, StageOptions
 
 EVALUATED = 4096  # fresh latents, as in the authors' code
@@ -45,24 +46,10 @@ class Clica(Stage):
         lr: PositiveFloat = 1e-4
 
     def run(self, ctx: Context) -> Outcome:
-        o, device = self.options, ctx.device
-        g = mixing(o.dim, o.layers, o.draws, generator(key(ctx.seed, ctx.stage, "mixing"))).to(device)
-        torch.manual_seed(key(ctx.seed, ctx.stage, "weights"))
-        f = encoder(o.dim, o.hidden).to(device)
-        optimizer = torch.optim.Adam(f.parameters(), lr=o.lr)
-        loop = Loop(ctx, o.steps, {"encoder": f, "optimizer": optimizer}, o.samples)
-        every = max(1, o.steps // 50)
-        for step in loop:
-            random = generator(key(ctx.seed, ctx.stage, "pairs", step))
-            anchors, positives = (x.to(device) for x in self._pairs(o.samples, random))
-            a, b = unit(f(g(torch.cat([anchors, positives])))).split(o.samples)
-            loss = info_nce(a @ b.T / o.temperature)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            if step % every == 0 or step == o.steps - 1:
-                loop.log(loss=loss)
-        z = self._pairs(EVALUATED, generator(key(ctx.seed, ctx.stage, "evaluation")))[0].to(device)
+        o = self.options
+        g, f = networks(ctx, o)
+        loop = train(ctx, o, g, f, self._pairs, lambda a, b: unit(a) @ unit(b).T)
+        z = self._pairs(EVALUATED, generator(key(ctx.seed, ctx.stage, "evaluation")))[0].to(ctx.device)
         with torch.no_grad():
             metrics = {"r2": r2(z, unit(f(g(z)))), "raw_r2": r2(z, g(z))}
         return Outcome(metrics, loop.curve, loop.facts)
@@ -77,9 +64,39 @@ class Clica(Stage):
         return options.model_copy(update=small)
 
 
-def info_nce(logits: Tensor) -> Tensor:
-    """logits (n, n) -> cross-entropy in nats of finding the positive, on the diagonal, in each row."""
-    return F.cross_entropy(logits, torch.arange(len(logits), device=logits.device))
+def networks(ctx: Context, o: Any) -> tuple[nn.Sequential, nn.Sequential]:
+    """The mixing g, and the encoder f before its training: leaky ReLU (slope 0.01) after each hidden layer."""
+    g = mixing(o.dim, o.layers, o.draws, generator(key(ctx.seed, ctx.stage, "mixing")))
+    torch.manual_seed(key(ctx.seed, ctx.stage, "weights"))
+    return g.to(ctx.device), perceptron((o.dim, *o.hidden, o.dim), nn.LeakyReLU).to(ctx.device)
+
+
+def train(
+    ctx: Context,
+    o: Any,
+    g: nn.Module,
+    f: nn.Module,
+    pairs: Callable[[int, torch.Generator], tuple[Tensor, Tensor]],
+    similarity: Callable[[Tensor, Tensor], Tensor],
+    watch: Callable[[], dict[str, float]] = dict,
+) -> Loop:
+    """Trains f by InfoNCE with similarity(f(g(z)), f(g(z'))) / τ (n, n) on fresh pairs z, z' (n, dim) at each step.
+
+    Returns the loop, run to its end; its curve has what `watch` measures, too.
+    """
+    optimizer = torch.optim.Adam(f.parameters(), lr=o.lr)
+    loop = Loop(ctx, o.steps, {"encoder": f, "optimizer": optimizer}, o.samples)
+    every = max(1, o.steps // 50)
+    for step in loop:
+        both = torch.cat(pairs(o.samples, generator(key(ctx.seed, ctx.stage, "pairs", step))))
+        a, b = f(g(both.to(ctx.device))).split(o.samples)
+        loss = info_nce(similarity(a, b) / o.temperature)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if step % every == 0 or step == o.steps - 1:
+            loop.log(loss=loss, **watch())
+    return loop
 
 
 def mixing(dim: int, layers: int, draws: int, random: torch.Generator) -> nn.Sequential:
@@ -94,14 +111,6 @@ def mixing(dim: int, layers: int, draws: int, random: torch.Generator) -> nn.Seq
         layer.weight.data = pool[torch.linalg.cond(pool).argmin()].clone()
         stack += [layer, nn.LeakyReLU(0.2)]
     return nn.Sequential(*stack[:-1]).requires_grad_(False)
-
-
-def encoder(dim: int, hidden: tuple[int, ...]) -> nn.Sequential:
-    """x (n, dim) -> (n, dim), leaky ReLU (slope 0.01) after each hidden layer."""
-    stack: list[nn.Module] = []
-    for fan_in, fan_out in pairwise((dim, *hidden)):
-        stack += [nn.Linear(fan_in, fan_out), nn.LeakyReLU()]
-    return nn.Sequential(*stack, nn.Linear(hidden[-1], dim))
 
 
 def von_mises_fisher(mean: Tensor, concentration: float, random: torch.Generator) -> Tensor:

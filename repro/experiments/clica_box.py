@@ -13,9 +13,8 @@ from torch import Tensor
 
 from repro import pictures
 from repro.engine.keys import generator, key
-from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
-from repro.experiments.clica import EVALUATED, encoder, info_nce, mixing, r2
+from repro.experiments.clica import EVALUATED, networks, r2, train
 from repro.options import Field, PositiveFloat, PositiveInt, StageOptions
 
 
@@ -42,28 +41,17 @@ class ClicaBox(Stage):
         lr: PositiveFloat = 1e-4
 
     def run(self, ctx: Context) -> Outcome:
-        o, device = self.options, ctx.device
-        g = mixing(o.dim, o.layers, o.draws, generator(key(ctx.seed, ctx.stage, "mixing"))).to(device)
-        torch.manual_seed(key(ctx.seed, ctx.stage, "weights"))
-        f = encoder(o.dim, o.hidden).to(device)
-        optimizer = torch.optim.Adam(f.parameters(), lr=o.lr)
+        o = self.options
+        g, f = networks(ctx, o)
         z = torch.rand(EVALUATED, o.dim, generator=generator(key(ctx.seed, ctx.stage, "evaluation"))).to(
-            device
+            ctx.device
         )
-        loop = Loop(ctx, o.steps, {"encoder": f, "optimizer": optimizer}, o.samples)
-        every = max(1, o.steps // 50)
-        for step in loop:
-            random = generator(key(ctx.seed, ctx.stage, "pairs", step))
-            anchors = torch.rand(o.samples, o.dim, generator=random)
-            positives = truncated_laplace(anchors, o.spread, random)
-            a, b = f(g(torch.cat([anchors, positives]).to(device))).split(o.samples)
-            loss = info_nce(-torch.cdist(a, b, p=1) / o.temperature)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            if step % every == 0 or step == o.steps - 1:
-                with torch.no_grad():
-                    loop.log(loss=loss, mcc=matched_correlation(z, f(g(z))))
+
+        @torch.no_grad()
+        def watch() -> dict[str, float]:
+            return {"mcc": matched_correlation(z, f(g(z)))}
+
+        loop = train(ctx, o, g, f, self._pairs, lambda a, b: -torch.cdist(a, b, p=1), watch)
         with torch.no_grad():
             metrics = {
                 "mcc": matched_correlation(z, f(g(z))),
@@ -75,6 +63,10 @@ class ClicaBox(Stage):
             levels = {"of the mixtures": metrics["raw_mcc"]}
             pictures.plot(ctx.picture("mcc.svg"), {"encoder": curve}, "step", "mean correlation, %", levels)
         return Outcome(metrics, loop.curve, loop.facts)
+
+    def _pairs(self, samples: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        z = torch.rand(samples, self.options.dim, generator=random)
+        return z, truncated_laplace(z, self.options.spread, random)
 
     @classmethod
     def smoke(cls, options: Any) -> Any:

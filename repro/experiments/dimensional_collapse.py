@@ -8,10 +8,10 @@ from typing import Any, Literal
 import torch
 from pydantic import model_validator
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
+from repro.engine.method import info_nce
 from repro.engine.stage import Context, Outcome, Stage
 from repro.options import NonNegativeFloat, PositiveFloat, PositiveInt, StageOptions
 
@@ -104,7 +104,7 @@ def sampled_loss(w: Tensor, variance: Tensor, batch: int) -> Tensor:
     logits = z @ z.T - z.square().sum(1) / 2  # −|z_i − z_j|²/2 less a constant of the row
     positive = (z * other).sum(1) - other.square().sum(1) / 2
     logits = torch.where(torch.eye(batch, dtype=torch.bool, device=w.device), positive, logits)
-    return F.cross_entropy(logits, torch.arange(batch, device=w.device))
+    return info_nce(logits)
 
 
 def population_loss(w: Tensor, variance: Tensor) -> Tensor:

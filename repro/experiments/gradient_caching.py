@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import math
 import time
-from itertools import pairwise
 from typing import Annotated, Any
 
 import torch
 from pydantic import model_validator
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
 from repro.engine.keys import generator, key
-from repro.engine.method import Method, unit
+from repro.engine.method import Method, info_nce, unit
 from repro.engine.plan import BatchPlan
 from repro.engine.stage import Context, Outcome, Stage
 from repro.engine.update import Updater
 from repro.experiments.kept import Kept
 from repro.networks.batchnorm import Span
+from repro.networks.mlp import perceptron
 from repro.options import Field, PositiveFloat, PositiveInt, StageOptions
 
 
@@ -115,13 +114,7 @@ class TwoEncoders(Method):
 
     def loss(self, q: Tensor, p: Tensor) -> Tensor:
         """q, p (n, out) -> cross-entropy in nats of each query's own passage among all of the batch."""
-        return F.cross_entropy(q @ p.T / self.options.temperature, torch.arange(len(q), device=q.device))
-
-
-def perceptron(widths: tuple[int, ...]) -> nn.Sequential:
-    """Linear layers of these widths with ReLU between them."""
-    layers = [layer for a, b in pairwise(widths) for layer in (nn.Linear(a, b), nn.ReLU())]
-    return nn.Sequential(*layers[:-1])
+        return info_nce(q @ p.T / self.options.temperature)
 
 
 def drawn(samples: int, dim: int, random: torch.Generator) -> Tensor:

@@ -21,6 +21,7 @@ from repro.methods.supcon import supcon_loss
 from repro.networks.mlp import MLP
 from repro.options import Field, Optimizer, PositiveFloat, PositiveInt, StageOptions
 from repro.pictures import plot
+from repro.views.augment import plain
 
 LOGGED = 20  # points of the curve in a whole run
 
@@ -105,8 +106,7 @@ def imbalanced(label: Tensor, per_class: int, ratio: int) -> tuple[Tensor, Tenso
 
 def pixels(data: ImageSet, rows: Tensor) -> Tensor:
     """The images of these rows (m, C, H, W), normalised."""
-    mean, std = (torch.tensor(value)[:, None, None] for value in (data.mean, data.std))
-    return (data.images[rows].float() / 255 - mean) / std
+    return plain(data.images[rows], data.mean, data.std, data.images.shape[-1])
 
 
 @torch.no_grad()

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
+from repro import pictures
 from repro.data.images import ImageSet
 from repro.engine import checkpoint, optim
 from repro.engine.features import frozen
@@ -152,7 +152,4 @@ def draw(images: Tensor, marked: Tensor, path: Path) -> None:
     """Writes images (n, C, H, W) uint8, marked ones and ten times their difference around grey, in rows, as PNG."""
     difference = (128 + 10 * (marked.int() - images.int())).clamp(0, 255).to(torch.uint8)
     rows = torch.stack([images, marked, difference]).expand(-1, -1, 3, -1, -1)
-    sheet = rows.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)
-    scale = math.ceil(64 / images.shape[-1])
-    picture = Image.fromarray(sheet.contiguous().numpy())
-    picture.resize([scale * n for n in picture.size], Image.Resampling.NEAREST).save(path)
+    pictures.tiles(path, rows.numpy(), scale=math.ceil(64 / images.shape[-1]))

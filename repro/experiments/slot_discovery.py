@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageColor
+from PIL import ImageColor
 from torch import Tensor
 
+from repro import pictures
 from repro.engine.batches import Batches
 from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
@@ -153,7 +154,4 @@ def draw(images: Tensor, found: Decomposition, path: Path) -> None:
     tiles = torch.cat([torch.stack([signed(images), found.image, coloured], 1), parts], 1)[:SHOWN]
     framed = torch.nn.functional.pad(tiles.clamp(-1, 1), (1, 1, 1, 1), value=1.0)
     pixels = ((framed + 1) * 127.5).round().to(torch.uint8)
-    sheet = pixels.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)  # (rows · side, columns · side, 3)
-    scale = max(1, 80 // framed.shape[-1])
-    picture = Image.fromarray(sheet.numpy())
-    picture.resize([scale * n for n in picture.size], Image.Resampling.NEAREST).save(path)
+    pictures.tiles(path, pixels.numpy(), scale=max(1, 80 // framed.shape[-1]))

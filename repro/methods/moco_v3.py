@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from repro.engine.method import Method, unit
+from repro.engine.method import Method, info_nce, unit
 from repro.methods.parts.follower import Follower, share
 from repro.networks.build import build_head
 from repro.options import HeadSpec, MethodOptions, Momentum, PositiveFloat
@@ -16,8 +14,7 @@ from repro.options import HeadSpec, MethodOptions, Momentum, PositiveFloat
 
 def ctr(q: Tensor, k: Tensor, temperature: float) -> Tensor:
     """Queries q and keys k (N, d) on the unit sphere -> 2τ times the nats per query: which key is mine?"""
-    target = torch.arange(len(q), device=q.device)
-    return 2 * temperature * F.cross_entropy(q @ k.T / temperature, target)
+    return 2 * temperature * info_nce(q @ k.T / temperature)
 
 
 class MoCoV3(Method):

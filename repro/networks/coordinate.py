@@ -8,11 +8,12 @@ n being the fan-in.
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from repro.networks import mlp
 
 
 class Sine(nn.Linear):
@@ -74,11 +75,8 @@ def perceptron(
 ) -> nn.Sequential:
     """The comparison network of the same size: He's weights with ReLU, Glorot's with tanh, both normal."""
     initialise = nn.init.kaiming_normal_ if activation is nn.ReLU else nn.init.xavier_normal_
-    layers: list[nn.Module] = []
-    for fan_in, fan_out in pairwise([inputs, *[width] * (hidden + 1)]):
-        layers += [nn.Linear(fan_in, fan_out), activation()]
-    layers.append(nn.Linear(width, outputs))
-    for layer in layers:
+    net = mlp.perceptron([inputs, *[width] * (hidden + 1), outputs], activation)
+    for layer in net:
         if isinstance(layer, nn.Linear):
             initialise(layer.weight)
-    return nn.Sequential(*layers)
+    return net

@@ -1,7 +1,8 @@
-"""The multi-layer perceptron as a backbone."""
+"""The multi-layer perceptron, plain and as a backbone."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from math import prod
 from typing import Annotated, Any, Literal
@@ -11,6 +12,12 @@ from torch import Tensor, nn
 from repro.options import Field, NetworkOptions, PositiveInt
 
 _ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU}
+
+
+def perceptron(widths: Sequence[int], activation: type[nn.Module] = nn.ReLU) -> nn.Sequential:
+    """x (…, first width) -> (…, last width): linear layers with the activation between them, torch's own weights."""
+    layers = [layer for a, b in pairwise(widths) for layer in (nn.Linear(a, b), activation())]
+    return nn.Sequential(*layers[:-1])
 
 
 class MLP(nn.Module):

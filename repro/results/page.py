@@ -8,10 +8,9 @@ from repro import paths
 from repro.papers.coverage import markdown as coverage_markdown
 from repro.recipes.load import ids, load, recipe_hash
 from repro.results.formats import tabular
-from repro.results.report import working_time
+from repro.results.report import counted, working_time
 from repro.results.store import Store
 from repro.results.table import Row, expected_cell, render, rows, summary
-from repro.results.verdict import current
 
 INTRODUCTION = """\
 # Results
@@ -42,10 +41,8 @@ def all_rows(metrics: Collection[str] = (), **wanted: str | None) -> list[Row]:
 
 def _cost(rows: Sequence[Row]) -> str:
     store = Store(paths.results_dir())
-    recipes = (load(id) for id in dict.fromkeys(row.recipe for row in rows))
-    return working_time(
-        run for recipe in recipes for run in current(store.of(recipe.id), recipe_hash(recipe))
-    )
+    recipes = map(load, dict.fromkeys(row.recipe for row in rows))
+    return working_time(run for recipe in recipes for run in counted(recipe, store))
 
 
 def differing(rows: Sequence[Row]) -> str:

@@ -45,6 +45,11 @@ def report(rows: Sequence[Row], store: Store) -> str:
     return page.get_template("report.html").render(table=render(rows, "html"), ran=found, total=total)
 
 
+def counted(recipe: Recipe, store: Store) -> list[Record]:
+    """The runs of the recipe as it stands."""
+    return current(store.of(recipe.id), recipe_hash(recipe))
+
+
 def working_time(runs: Iterable[Record]) -> str:
     """What the runs took in all, for people."""
     return duration(sum(run.seconds for run in runs) / 60)
@@ -56,7 +61,7 @@ def data_uri(path: Path) -> str:
 
 
 def _ran(recipe: Recipe, store: Store) -> Ran | None:
-    runs = current(store.of(recipe.id), recipe_hash(recipe))
+    runs = counted(recipe, store)
     if not runs:
         return None
     return Ran(

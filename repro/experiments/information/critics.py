@@ -5,13 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-
-def perceptron(inputs: int, outputs: int, width: int, hidden: int) -> nn.Sequential:
-    """ReLU layers with torch's own initialisation, which starts critics near zero."""
-    layers: list[nn.Module] = []
-    for fan_in in (inputs, *[width] * (hidden - 1)):
-        layers += [nn.Linear(fan_in, width), nn.ReLU()]
-    return nn.Sequential(*layers, nn.Linear(width, outputs))
+from repro.networks.mlp import perceptron
 
 
 def circulant(size: int, candidates: int, device: torch.device) -> Tensor:
@@ -25,7 +19,7 @@ class Joint(nn.Module):
 
     def __init__(self, x: int, y: int, width: int, hidden: int, embed: int):
         super().__init__()
-        self.net = perceptron(x + y, 1, width, hidden)
+        self.net = perceptron((x + y, *[width] * hidden, 1))
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """x (B, dx), y (B, N, dy) -> (B, N)."""
@@ -41,8 +35,8 @@ class Separable(nn.Module):
 
     def __init__(self, x: int, y: int, width: int, hidden: int, embed: int):
         super().__init__()
-        self.x = perceptron(x, embed, width, hidden)
-        self.y = perceptron(y, embed, width, hidden)
+        self.x = perceptron((x, *[width] * hidden, embed))
+        self.y = perceptron((y, *[width] * hidden, embed))
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         return (self.x(x)[:, None] * self.y(y)).sum(-1)
