@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
+from typing import Any, get_args
 
 import click
 import numpy as np
@@ -41,6 +41,7 @@ from repro.networks.batchnorm import convert
 from repro.networks.build import build
 from repro.networks.resnet import ResNet
 from repro.options import Optimizer
+from repro.recipes.schema import Precision
 from repro.views.augment import Augment
 from repro.views.policies import expand
 
@@ -237,7 +238,7 @@ def _peak(setup: Setup) -> str:
 @click.option("--batch", default=256, show_default=True)
 @click.option("--repeats", default=5, show_default=True)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True)
+@click.option("--precision", type=click.Choice(get_args(Precision)), default="auto", show_default=True)
 def main(what: tuple[str, ...], batch: int, repeats: int, device: str, precision: str) -> None:
     """Measure the engine's speed against the usual ways, in pairs."""
     setup = set_up(device, precision)

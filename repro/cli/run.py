@@ -48,7 +48,9 @@ What is already recorded is not run again (--force does), and what was interrupt
 @click.option("--memory", type=float, metavar="GB", help="With --plan: the memory of each process.")
 @click.option("--find-micro-batch", is_flag=True, help="Print the largest micro-batch that fits, and stop.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True)
+@click.option(
+    "--precision", type=click.Choice(["auto", "fp32", "tf32", "bf16"]), default="auto", show_default=True
+)
 @click.option(
     "--results",
     type=click.Path(file_okay=False, path_type=Path),

@@ -85,10 +85,11 @@ class Setup:
 
 
 def set_up(device: str = "auto", precision: str = "auto", recipe_precision: str = "auto") -> Setup:
-    """The set-up for `--device auto|cpu|cuda` and `--precision auto|fp32|bf16`.
+    """The set-up for `--device auto|cpu|cuda` and `--precision auto|fp32|tf32|bf16`.
 
     What the command leaves at `auto` the recipe decides; what both leave open is bf16 on a device with fast
-    bf16 and fp32 elsewhere. Raises UserError when a GPU is asked for and none is there.
+    bf16 and fp32 elsewhere. `fp32` is exact: GPUs round to TF32 only where `tf32` says so, and CPUs never do.
+    Raises UserError when a GPU is asked for and none is there.
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError(
@@ -97,6 +98,9 @@ def set_up(device: str = "auto", precision: str = "auto", recipe_precision: str 
     on_gpu = device != "cpu" and torch.cuda.is_available()
     chosen = next((p for p in (precision, recipe_precision) if p != "auto"), None)
     chosen = chosen or ("bf16" if fast_bf16(on_gpu) else "fp32")
+    if chosen == "tf32" and not on_gpu:
+        chosen = "fp32"
+    _round_fp32(chosen)
     return Setup(_accelerator(on_gpu), chosen)
 
 
@@ -104,6 +108,13 @@ def set_up(device: str = "auto", precision: str = "auto", recipe_precision: str 
 def _accelerator(on_gpu: bool) -> Accelerator:
     """One for the whole program: Accelerate's state is global. Precision is the recipe's own, see `autocast`."""
     return Accelerator(cpu=not on_gpu, mixed_precision="no")
+
+
+def _round_fp32(precision: str) -> None:
+    """How GPUs compute in fp32. Left alone, torch would use TF32 in convolutions and not in products."""
+    rounding = "tf32" if precision == "tf32" else "ieee"
+    torch.backends.cudnn.conv.fp32_precision = rounding  # type: ignore[attr-defined]
+    torch.backends.cuda.matmul.fp32_precision = rounding
 
 
 def fast_bf16(on_gpu: bool) -> bool:

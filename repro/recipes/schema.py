@@ -10,6 +10,7 @@ from repro.options import NonNegativeFloat, NonNegativeInt, Options, PositiveFlo
 
 Evidence = Literal["paper", "abstract", "notes", "code", "web", "derived", "memory"]
 Tier = Literal["cpu", "gpu", "cluster"]
+Precision = Literal["auto", "fp32", "tf32", "bf16"]
 MetricName = Annotated[str, Field(pattern=r"^[a-z0-9_]+\.[a-z0-9_]+$")]
 
 
@@ -96,7 +97,7 @@ class Recipe(Part):
     claim: Literal["paper", "scaled", "own"] = "paper"
     dataset: str | None = None
     seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Precision = "auto"
     minutes: PositiveFloat | None = None
     memory_gb: PositiveFloat | None = None
     stages: Annotated[dict[str, StageSpec], Field(min_length=1)]
