@@ -5,7 +5,7 @@ or one of the class's `names` when a file holds a family. There is no registry: 
 
 Checking a recipe needs only the options, and importing torch takes seconds. So the declaration is taken
 from the file's syntax tree: its imports of `repro.options`, `pydantic` and `typing`, and the `Options`
-class itself; nothing else of the file is run.
+class itself, with that of another component if it extends one; nothing else of the file is run.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from pydantic_core import PydanticCustomError
@@ -97,9 +98,14 @@ def declared_options(path: Path, class_name: str) -> type[Options]:
     """The `Options` class that `class_name` declares in `path`, built from the syntax tree alone."""
     tree = _tree(path)
     owner = next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == class_name)
-    body = [n for n in tree.body if isinstance(n, ast.ImportFrom) and n.module in DECLARATIVE]
+    declaration = _nested_options(owner)
+    imports = [n for n in tree.body if isinstance(n, ast.ImportFrom)]
+    body = [n for n in imports if n.module in DECLARATIVE]
     namespace: dict[str, Any] = {"__name__": f"{module_name(path)}.{class_name}"}
-    code = ast.Module([*body, _nested_options(owner)], type_ignores=[])
+    for base in _extended(declaration):
+        origin = next(n.module for n in imports if n.module and base in {a.name for a in n.names})
+        namespace[base] = SimpleNamespace(Options=declared_options(_file(origin), base))
+    code = ast.Module([*body, declaration], type_ignores=[])
     exec(compile(code, str(path), "exec"), namespace)
     options = namespace["Options"]
     options.model_rebuild(_types_namespace=namespace)
@@ -110,9 +116,19 @@ def _nested_options(node: ast.ClassDef) -> Any:
     return next((s for s in node.body if isinstance(s, ast.ClassDef) and s.name == "Options"), None)
 
 
+def _extended(declaration: ast.ClassDef) -> list[str]:
+    """The components whose options these extend: `Train` for `class Options(Train.Options)`."""
+    bases = [b for b in declaration.bases if isinstance(b, ast.Attribute) and b.attr == "Options"]
+    return [b.value.id for b in bases if isinstance(b.value, ast.Name)]
+
+
 def _target(node: ast.Assign) -> str:
     return node.targets[0].id if isinstance(node.targets[0], ast.Name) else ""
 
 
 def module_name(path: Path) -> str:
     return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+
+
+def _file(module: str) -> Path:
+    return PACKAGE.parent.joinpath(*module.split(".")).with_suffix(".py")

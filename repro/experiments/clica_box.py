@@ -5,7 +5,7 @@ Latents in a box, with sparse steps between the two of a pair; see `repro.experi
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import torch
 from scipy.optimize import linear_sum_assignment
@@ -14,8 +14,8 @@ from torch import Tensor
 from repro import pictures
 from repro.engine.keys import generator, key
 from repro.engine.stage import Context, Outcome, Stage
-from repro.experiments.clica import EVALUATED, networks, r2, train
-from repro.options import Field, PositiveFloat, PositiveInt, StageOptions
+from repro.experiments.clica import EVALUATED, Clica, networks, r2, train
+from repro.options import PositiveFloat
 
 
 class ClicaBox(Stage):
@@ -29,16 +29,8 @@ class ClicaBox(Stage):
     best, and `raw_mcc`, of latents and g(z); `r2`, of the linear regression of z on f(g(z)).
     """
 
-    class Options(StageOptions):
-        dim: Annotated[int, Field(ge=2)] = 10
+    class Options(Clica.Options):
         spread: PositiveFloat = 0.05
-        temperature: PositiveFloat = 1.0
-        layers: PositiveInt = 3
-        draws: PositiveInt = 25_000
-        hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (100, 500, 500, 500, 500, 100)
-        steps: PositiveInt = 300_003
-        samples: Annotated[int, Field(ge=2)] = 6144
-        lr: PositiveFloat = 1e-4
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

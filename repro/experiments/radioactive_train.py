@@ -8,37 +8,17 @@ from typing import Any
 from repro.data.images import ImageSet
 from repro.engine import checkpoint
 from repro.engine.stage import Context, Outcome, Stage
-from repro.options import (
-    BackboneSpec,
-    Batch,
-    MethodSpec,
-    OnlineProbe,
-    Optimizer,
-    PositiveInt,
-    Schedule,
-    StageOptions,
-    ViewsSpec,
-)
 from repro.stages.train import Train
 
 
 class RadioactiveTrain(Stage):
     """The stage `train`, with the images that the stage `marks` has marked in the place of the clean ones.
 
-    Options, weights and metrics are those of `train`.
+    Weights and metrics are those of `train`, and so are the options but for `marks`.
     """
 
-    class Options(StageOptions):
+    class Options(Train.Options):
         marks: str
-        method: MethodSpec
-        network: BackboneSpec
-        views: ViewsSpec
-        epochs: PositiveInt
-        batch: Batch
-        optimizer: Optimizer
-        schedule: Schedule = Schedule()
-        split: str = "train"
-        online: OnlineProbe | None = None
 
     def run(self, ctx: Context) -> Outcome:
         tensors, _ = checkpoint.load(ctx.of(self.options.marks) / "marks.safetensors")
