@@ -78,6 +78,13 @@ ABOUT_70 = expected(value=70, delta=1)
         ((1.0000004,), expected(value=1, delta=1e-6, exact=True), "matches"),
         ((1.0000004, 1.000002), expected(value=1, delta=1e-6, exact=True), "differs"),
         ((1.0, 1.0), expected(value=1, delta=0, exact=True), "matches"),
+        # exact: of each run, whatever their spread
+        ((9.0,), expected(at_least=8, exact=True), "matches"),
+        ((8.0, 30.0), expected(at_least=8, exact=True), "matches"),
+        ((30.0, 7.9), expected(at_least=8, exact=True), "differs"),
+        ((30.0, 7.9), expected(at_least=8, delta=0.1, exact=True), "matches"),
+        ((-30.0, 8.0), expected(at_most=8, exact=True), "matches"),
+        ((8.1,), expected(at_most=8, exact=True), "differs"),
         ((8.1, 8.2, 8.3), expected(at_least=8), "matches"),  # 8.2 − 0.17 = 8.03
         ((8.0, 8.1, 8.2), expected(at_least=8), "undecided"),
         ((7.0, 7.1, 7.2), expected(at_least=8), "differs"),
@@ -108,6 +115,18 @@ def test_cases_worked_by_hand(values: tuple[float, ...], statement: Expected, ou
 )
 def test_orderings_compare_seed_by_seed(runs: list[Record], margin: float | None, outcome: str) -> None:
     assert verdict(expected(greater_than="s.other", delta=margin), runs) == outcome
+
+
+@pytest.mark.parametrize(
+    ("runs", "outcome"),
+    [
+        (pairs((30, 20)), "matches"),
+        (pairs((30, 20), (21, 20)), "matches"),
+        (pairs((30, 20), (20, 20)), "differs"),
+    ],
+)
+def test_an_exact_ordering_holds_in_every_run(runs: list[Record], outcome: str) -> None:
+    assert verdict(expected(greater_than="s.other", exact=True), runs) == outcome
 
 
 def test_nothing_comparable_has_a_name() -> None:

@@ -36,8 +36,9 @@ class Source(Part):
 class Expected(Part):
     """A statement of the paper about one metric of the recipe (`<stage>.<metric>`).
 
-    Exactly one of: `value` within `delta` (with `exact: true` for closed forms, where delta is a numerical
-    tolerance), `at_least`, `at_most`, or `greater_than` another metric of the same recipe.
+    Exactly one of: `value` within `delta`, `at_least`, `at_most`, or `greater_than` another metric of the same
+    recipe. With `exact: true` it has to hold of every single run, as what is computed without chance or bounded
+    by a theorem does; delta is then a numerical tolerance.
     """
 
     metric: MetricName
@@ -54,9 +55,9 @@ class Expected(Part):
 
     @property
     def relation(self) -> str:
-        """`equals`, `exact`, `at_least`, `at_most` or `greater_than`."""
+        """`equals`, `at_least`, `at_most` or `greater_than`."""
         if self.value is not None:
-            return "exact" if self.exact else "equals"
+            return "equals"
         return next(r for r in ("at_least", "at_most", "greater_than") if getattr(self, r) is not None)
 
     @property
@@ -71,8 +72,6 @@ class Expected(Part):
             raise ValueError("needs exactly one of `value`, `at_least`, `at_most`, `greater_than`")
         if given == ["value"] and self.delta is None:
             raise ValueError("`value` needs `delta`, the margin within which a run counts as equal")
-        if self.exact and self.value is None:
-            raise ValueError("`exact: true` needs `value`")
         return self
 
 

@@ -13,7 +13,6 @@ from repro.results.table import Row
 
 HOLLOW = {"markerfacecolor": "none", "markeredgecolor": EXPECTED, "markersize": 7, "zorder": 3}
 MARKS = {"equals": ("D", "expected"), "at_least": (">", "expected at least"), "at_most": ("<", "at most")}
-MARKS["exact"] = MARKS["equals"]
 WIDTH, LINE, FRAME = 7.0, 0.26, 0.75  # inches: the picture, a recipe, and what is around a panel
 Panels = Mapping[str, Mapping[str, Sequence[Row]]]
 

@@ -13,7 +13,7 @@ from repro.results.formats import csv_text, duration, number, paragraph, tabular
 from repro.results.store import Store
 from repro.results.verdict import VERDICTS, Judgement, Sample, Verdict, current, judge, sample
 
-_SIGNS = {"equals": "=", "exact": "=", "at_least": "≥", "at_most": "≤", "greater_than": ">"}
+_SIGNS = {"equals": "=", "at_least": "≥", "at_most": "≤", "greater_than": ">"}
 
 
 @dataclass(frozen=True, kw_only=True)

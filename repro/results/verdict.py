@@ -117,8 +117,8 @@ def _interval(values: Sequence[float], sd: float | None) -> tuple[float, float] 
 
 
 def _decide(expected: Expected, gaps: Sequence[float], ends: tuple[float, float] | None) -> Verdict:
-    if expected.relation == "exact":
-        return "matches" if all(_within(abs(gap), expected.delta or 0) for gap in gaps) else "differs"
+    if expected.exact:
+        return "matches" if all(_holds(expected, gap) for gap in gaps) else "differs"
     if ends is None:
         return "undecided"
     if expected.relation == "equals":
@@ -128,6 +128,15 @@ def _decide(expected: Expected, gaps: Sequence[float], ends: tuple[float, float]
         return "matches" if ends[0] > margin else "differs" if ends[1] <= margin else "undecided"
     low, high = ends if expected.relation == "at_least" else (-ends[1], -ends[0])
     return "matches" if low >= 0 else "differs" if high < 0 else "undecided"
+
+
+def _holds(expected: Expected, gap: float) -> bool:
+    """Whether the statement is true of one run, to the numerical tolerance."""
+    delta = expected.delta or 0
+    if expected.relation == "greater_than":
+        return gap > delta
+    excess = {"equals": abs(gap), "at_least": -gap, "at_most": gap}[expected.relation]
+    return _within(excess, delta)
 
 
 def _equivalence(low: float, high: float, delta: float, better: str) -> Verdict:
@@ -158,9 +167,9 @@ def _reason(
     expected: Expected, gaps: Sequence[float], ends: tuple[float, float] | None, verdict: Verdict
 ) -> str:
     unit = f" {expected.unit}" if expected.unit else ""
-    if expected.relation == "exact":
-        worst = max(gaps, key=abs)
-        return f"The largest difference of {len(gaps)} is {worst:+.3g}{unit}, tolerance {expected.delta:g}."
+    if expected.exact:
+        worst, tolerance = _worst(expected, gaps), expected.delta or 0
+        return f"The worst difference of {len(gaps)} is {worst:+.3g}{unit}, tolerance {tolerance:g}."
     if ends is None:
         return f"One run, off by {gaps[0]:+.3g}{unit}: its spread is unknown."
     margin = {
@@ -171,3 +180,9 @@ def _reason(
     }[expected.relation]
     how = {"matches": "wholly", "undecided": "partly"}.get(verdict, "nowhere")
     return f"The 90 % interval of the difference, {ends[0]:+.3g} to {ends[1]:+.3g}{unit}, is {how} {margin}."
+
+
+def _worst(expected: Expected, gaps: Sequence[float]) -> float:
+    if expected.relation == "equals":
+        return max(gaps, key=abs)
+    return max(gaps) if expected.relation == "at_most" else min(gaps)
