@@ -105,6 +105,11 @@ class StageOptions(Options):
 
     kind: str
 
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """What the stage imports of the extra `control`: without it the recipe is not started."""
+        return ()
+
 
 def _chosen(folders: tuple[str, ...], key: str) -> Any:
     """A field whose value picks a component by `key` and is checked by that component's own options."""

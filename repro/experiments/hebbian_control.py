@@ -64,6 +64,11 @@ class HebbianControl(Stage):
         zeroed: tuple[Probability, ...] = ()
         zeroed_at: NonNegativeInt = 0
 
+        @property
+        def modules(self) -> tuple[str, ...]:
+            simulator = {"carracing": ("Box2D",), "ant": ("mujoco",)}.get(self.world, ())
+            return ("gymnasium", *simulator)
+
     def run(self, ctx: Context) -> Outcome:
         o = self.options
         world = WORLDS[o.world]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import psutil
 
@@ -33,6 +34,9 @@ def obstacle(recipe: Recipe, here: Machine, sensibly: bool = True) -> str | None
     """
     if recipe.dataset and available(recipe.dataset) is None:
         return f"data set `{recipe.dataset}` is not here: {declaration(recipe.dataset).how_to_get}"
+    modules = (module for stage in recipe.stages.values() for module in stage.modules)
+    if missing := next((m for m in modules if find_spec(m) is None), None):
+        return f"`{missing}` is not installed; `pip install 'repro-recipes[control]'` gets it"
     if not sensibly:
         return None
     if recipe.tier == "cluster":
