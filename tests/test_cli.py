@@ -56,6 +56,17 @@ def test_list_json_has_the_promised_keys() -> None:
     assert row["stages"] == ["pretrain", "probe"] and row["family"] == "supervised-contrastive"
 
 
+def test_doctor_tells_of_every_recipe_whether_it_can_run() -> None:
+    recipes = json.loads(invoke("doctor", "--json").stdout)["recipes"]
+    stopped = {recipe: why for recipe, why in recipes.items() if why}
+    assert recipes["supcon-simplex-toy"] is None and stopped["swav-imagenet"]
+    text = invoke("doctor").stdout
+    assert f"can run {len(recipes) - len(stopped)} of {len(recipes)} recipes" in text
+    blocks = [block.split("\n", 1) for block in text.split("\n\n")[3:]]
+    told = {recipe.strip(): head.split(": ", 1)[1] for head, body in blocks for recipe in body.split(",")}
+    assert told == stopped
+
+
 def test_table_json_has_the_promised_keys() -> None:
     rows = json.loads(repro("table", "--json").stdout)
     keys = {

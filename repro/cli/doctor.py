@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from textwrap import fill
+
 import click
 from tabulate import tabulate
 
@@ -34,6 +37,14 @@ def command(as_json: bool) -> None:
     click.echo(tabulate(lines, tablefmt="plain"))
     can = [r for r, why in obstacles.items() if why is None]
     click.echo(f"\nThis machine can run {len(can)} of {len(obstacles)} recipes.")
-    lines = [[f"  {recipe}", why] for recipe, why in obstacles.items() if why]
-    if lines:
-        click.echo("It cannot run\n" + tabulate(lines, tablefmt="plain"))
+    for why, recipes in _by_reason(obstacles).items():
+        click.echo(f"\n{len(recipes)} cannot be run: {why}")
+        click.echo(
+            fill(", ".join(recipes), 118, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+        )
+
+
+def _by_reason(obstacles: dict[str, str | None]) -> dict[str, list[str]]:
+    """What stops most recipes first."""
+    reasons = Counter(why for why in obstacles.values() if why)
+    return {why: [r for r, w in obstacles.items() if w == why] for why, _ in reasons.most_common()}
