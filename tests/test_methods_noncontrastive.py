@@ -200,7 +200,7 @@ def test_vicregs_three_terms() -> None:
 
 def test_vicregs_terms_are_zero_for_a_wide_decorrelated_batch_and_the_gradient_of_a_point_is_finite() -> None:
     x = decorrelated(20, DIM) * 1.1
-    assert variance(x).item() == 0 and covariance(x).item() == pytest.approx(0, abs=1e-20)
+    assert variance(x).item() == 0 and covariance(x).item() == pytest.approx(0, abs=1e-14)
     point = torch.ones(4, 2, DIM, requires_grad=True)
     (gradient,) = torch.autograd.grad(made(VICReg).loss(point), point)
     assert gradient.isfinite().all()

@@ -36,14 +36,20 @@ class Span:
     layers: list[SpanBatchNorm] = field(default_factory=list)
 
     def update_running_statistics(self, processes: int = 1) -> None:
-        """Moves the running statistics towards the mean of what was collected in this step."""
-        for layer in self.layers:
-            layer.update_running_statistics(1 if self.synchronised else processes)
+        """Moves the running statistics towards the mean over the groups that were seen in this step."""
+        if not self.layers:
+            return
+        seen = torch.cat([layer.seen for layer in self.layers])
+        if processes > 1 and not self.synchronised:
+            dist.all_reduce(seen)
+        for layer, part in zip(self.layers, seen.split([len(r.seen) for r in self.layers]), strict=True):
+            layer.learn(part)
+        self.forget()
 
     def forget(self) -> None:
-        """Drops what a pass that failed has collected."""
+        """Drops what was seen, after a step or after a pass that failed."""
         for layer in self.layers:
-            layer._collected.clear()
+            layer.seen.zero_()
 
 
 class SumOverProcesses(torch.autograd.Function):
@@ -63,14 +69,17 @@ class SumOverProcesses(torch.autograd.Function):
 
 
 class SpanBatchNorm(_BatchNorm):
-    """Takes the place of BatchNorm1d, 2d or 3d, with the same parameters, buffers and names."""
+    """Takes the place of BatchNorm1d, 2d or 3d, with the same parameters, buffers and names.
+
+    `seen` (2 C + 1) holds the sums of the means and variances of the groups seen in this step, and their number.
+    """
 
     span: Span
+    seen: Tensor
     running_mean: Tensor
     running_var: Tensor
     num_batches_tracked: Tensor
     momentum: float
-    _collected: list[tuple[Tensor, Tensor, int]]
 
     def _check_input_dim(self, x: Tensor) -> None:
         """Any number of dimensions."""
@@ -123,22 +132,15 @@ class SpanBatchNorm(_BatchNorm):
 
     def _collect(self, mean: Tensor, var: Tensor, groups: int) -> None:
         if self.span.collect:
-            self._collected.append((mean, var, groups))
+            self.seen.add_(torch.cat([mean, var, mean.new_full((1,), groups)]))
 
-    def update_running_statistics(self, processes: int) -> None:
-        if not self._collected:
-            return
-        means, variances, counts = zip(*self._collected, strict=True)
-        mean, var = torch.stack(means).sum(0), torch.stack(variances).sum(0)
-        groups = torch.tensor([float(sum(counts))], device=mean.device)
-        packed = torch.cat([mean, var, groups.to(mean.dtype)])
-        if processes > 1:
-            dist.all_reduce(packed)
-        mean, var = (packed[:-1] / packed[-1]).chunk(2)
-        self.running_mean.lerp_(mean, self.momentum)
-        self.running_var.lerp_(var, self.momentum)
-        self.num_batches_tracked += 1
-        self._collected.clear()
+    def learn(self, seen: Tensor) -> None:
+        """Moves the running statistics towards `seen`; not at all where no group was (without asking the device)."""
+        groups, some = seen[-1].clamp(min=1), seen[-1] > 0
+        mean, var = (seen[:-1] / groups).chunk(2)
+        self.running_mean.lerp_(mean, self.momentum * some.to(mean.dtype))
+        self.running_var.lerp_(var, self.momentum * some.to(var.dtype))
+        self.num_batches_tracked += some
 
     def _blank(self) -> Tensor:
         return torch.zeros_like(self.running_mean)
@@ -149,5 +151,5 @@ def convert(network: nn.Module) -> Span:
     span = Span(layers=[m for m in network.modules() if isinstance(m, _BatchNorm)])  # type: ignore[misc]
     for layer in span.layers:
         layer.__class__ = SpanBatchNorm  # keeps parameters, buffers, mode and device as they are
-        layer.span, layer._collected = span, []
+        layer.span, layer.seen = span, layer.running_mean.new_zeros(2 * layer.num_features + 1)
     return span
