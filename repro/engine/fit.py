@@ -11,6 +11,7 @@ from torch import Tensor
 from repro.data.load import ImageSet
 from repro.engine import optim
 from repro.engine.batches import Batches
+from repro.engine.compiling import trial
 from repro.engine.keys import key
 from repro.engine.loop import Collapse, Loop
 from repro.engine.method import Method, call, unit
@@ -62,9 +63,11 @@ def fit(ctx: Context, method: Method, data: ImageSet, o: Training, micro_batch: 
     loop = Loop(ctx, batches.total, {"method": method, "optimizer": optimizer}, o.batch.size)
     ctx.note(plan.deviations(batches.sizes))
     every = max(1, batches.total // LOGGED)
+    compiling = trial(ctx.setup, method, batches.total - loop.step, loop.notes)
 
     with closing(feed(data, o.views, ctx.device, upcoming, batches.total)) as source:
         for step in loop:
+            next(compiling, None)
             epoch = batches.epoch(step)
             index = batches[step].to(ctx.device)
             views = source(step)
