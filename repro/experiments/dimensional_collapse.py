@@ -24,8 +24,8 @@ class DimensionalCollapse(Stage):
     drawn at each step; without, its limit for infinitely many negatives, in closed form.
 
     Metrics, of the product of the layers: `low` and `high`, the means of its `augmented` lowest singular values
-    and of the rest; `low_max`; `ratio`, low over high; `condition`, the largest over the smallest
-    (or over 1e-12).
+    and of the rest; `low_max`; `ratio`, low over high; `decades`, log₁₀ of the largest over the
+    smallest (or over 1e-12).
     """
 
     class Options(StageOptions):
@@ -68,7 +68,7 @@ class DimensionalCollapse(Stage):
             "low_max": low.max().item(),
             "high": high.mean().item(),
             "ratio": (low.mean() / high.mean()).item(),
-            "condition": (values[0] / values[-1].clamp(min=1e-12)).item(),
+            "decades": (values[0] / values[-1].clamp(min=1e-12)).log10().item(),
         }
         return Outcome(metrics, loop.curve, loop.facts)
 
