@@ -11,7 +11,7 @@ import pytest
 from repro import pictures
 from repro.errors import UserError
 from repro.recipes.load import load, recipe_hash
-from repro.results.page import all_rows, differing
+from repro.results.page import all_rows, unmatched
 from repro.results.report import report
 from repro.results.store import Store
 from tests.conftest import Write, invoke
@@ -64,17 +64,22 @@ def test_the_report_shows_what_ran_with_cost_notes_and_picture(drawn: Store) -> 
     assert base64.b64decode(encoded) == drawn.pictures(drawn.of("ran")[0])[0].read_bytes()
 
 
-def test_the_page_tells_of_what_differs(write_recipe: Write, project: Path) -> None:
+def test_the_page_tells_of_what_does_not_match(write_recipe: Write, project: Path) -> None:
     claim = "expected:\n- {metric: knn.top1, value: 90, delta: 1, source: {where: x, evidence: code}}\n"
     write_recipe("far", GOOD + claim + "notes: Why it is far.\n")
     write_recipe("near", GOOD + claim + "notes: Near enough.\n")
+    write_recipe("torn", GOOD + claim + "notes: On the border.\n")
     for seed in range(3):
-        for name, value in (("far", 50.0), ("near", 90.0)):
+        for name, value in (("far", 50.0), ("near", 90.0), ("torn", 90.9)):
             one = record(
                 seed=seed, metrics={"knn.top1": value + seed / 10}, recipe=name, hash=recipe_hash(load(name))
             )
             Store(project / "results").save(one)
-    assert differing(all_rows()) == "**far** (`knn.top1`). Why it is far."
+    told = unmatched(all_rows()).split("\n\n")
+    assert told == [
+        "**far** (differs: `knn.top1`). Why it is far.",
+        "**torn** (undecided: `knn.top1`). On the border.",
+    ]
 
 
 def test_the_command_prints_the_report(drawn: Store) -> None:

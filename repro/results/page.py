@@ -45,18 +45,22 @@ def _cost(rows: Sequence[Row]) -> str:
     return working_time(run for recipe in recipes for run in counted(recipe, store))
 
 
-def differing(rows: Sequence[Row]) -> str:
-    """A paragraph, the recipe's notes, on each recipe with a result that differs from what is expected."""
-    found: dict[str, list[str]] = {}
+def unmatched(rows: Sequence[Row]) -> str:
+    """A paragraph, the recipe's notes, on each recipe of which a result differs or is undecided."""
+    found: dict[str, dict[str, list[str]]] = {}
     for row in rows:
-        if row.verdict == "differs":
-            found.setdefault(row.recipe, []).append(f"`{row.metric}`")
-    told = [f"**{id}** ({', '.join(of)}). {load(id).notes or ''}".rstrip() for id, of in found.items()]
+        if row.verdict in ("differs", "undecided"):
+            found.setdefault(row.recipe, {}).setdefault(row.verdict, []).append(f"`{row.metric}`")
+    told = [f"**{id}** ({_listed(of)}). {load(id).notes or ''}".rstrip() for id, of in found.items()]
     return "\n\n".join(told) or "None."
 
 
+def _listed(metrics: dict[str, list[str]]) -> str:
+    return "; ".join(f"{verdict}: {', '.join(of)}" for verdict, of in metrics.items())
+
+
 def page() -> str:
-    """The page's text: what was run, what differs, the comparison of methods, what waits, and the coverage."""
+    """The page's text: what was run, what does not match, the comparison of methods, what waits, and the coverage."""
     found = all_rows()
     waiting = [row for row in found if row.verdict == "missing"]
     cells = [(row.recipe, row.tier, row.metric, expected_cell(row), str(row.evidence)) for row in waiting]
@@ -65,8 +69,8 @@ def page() -> str:
         INTRODUCTION,
         render(ran, "md"),
         f"The runs behind this table took {_cost(ran)} of working time in all.",
-        "## What differs",
-        differing(ran),
+        "## What does not match",
+        unmatched(ran),
         COMPARISON,
         "## Waiting for a machine",
         summary(waiting),
