@@ -56,7 +56,7 @@ def unmatched(rows: Sequence[Row]) -> str:
 
 
 def _listed(metrics: dict[str, list[str]]) -> str:
-    return "; ".join(f"{verdict}: {', '.join(of)}" for verdict, of in metrics.items())
+    return "; ".join(f"{verdict}: {', '.join(dict.fromkeys(of))}" for verdict, of in metrics.items())
 
 
 def page() -> str:
