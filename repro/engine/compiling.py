@@ -18,10 +18,8 @@ from torch import nn
 from repro.engine.setup import Setup
 
 DEVICES = ("cuda",)
-SETTLING, TIMED = (
-    10,
-    20,
-)  # steps that are not timed (allocation, choice of kernels, compilation), and that are
+SETTLING = 10  # steps that are not timed: allocation, choice of kernels, compilation
+TIMED = 20  # steps that are
 WORTH = 900.0  # seconds that have to be left of the run
 GAIN = 0.97  # kept if a step takes at most this share of what it took before
 
