@@ -1,7 +1,9 @@
-"""Which precision a run gets, and what it means on a GPU."""
+"""Which precision a run gets, what it means on a GPU, and what becomes of freed memory on a CPU."""
 
 from __future__ import annotations
 
+import platform
+import resource
 from collections.abc import Iterator
 
 import pytest
@@ -57,6 +59,17 @@ def test_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match="no CUDA device"):
         set_up("cuda")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
+def test_large_tensors_get_the_memory_of_those_before_them() -> None:
+    """A page that the system hands out anew is a minor fault when it is first written."""
+    set_up("cpu")
+    torch.ones(2**24)  # 64 MiB: 16,384 pages
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(5):
+        torch.ones(2**24)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 5000
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -16,6 +16,7 @@ import torch
 from accelerate import Accelerator
 
 from repro import __version__
+from repro.engine.allocation import keep_freed_memory
 from repro.errors import UserError
 
 PACKAGES = (
@@ -101,6 +102,8 @@ def set_up(device: str = "auto", precision: str = "auto", recipe_precision: str 
     if chosen == "tf32" and not on_gpu:
         chosen = "fp32"
     _round_fp32(chosen)
+    if not on_gpu:
+        keep_freed_memory()
     return Setup(_accelerator(on_gpu), chosen)
 
 
