@@ -13,7 +13,7 @@ importing torch (see `repro.components`).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -101,7 +101,12 @@ class HeadOptions(Options):
 
 
 class StageOptions(Options):
-    """Options of one stage of a recipe, chosen by `kind`; `of` names the earlier stage it builds on."""
+    """Options of one stage of a recipe, chosen by `kind`; `of` names the earlier stage it builds on.
+
+    `trains` says whether what the stage measures comes from the training of a network by gradient descent.
+    """
+
+    trains: ClassVar[bool] = False
 
     kind: str
 

@@ -11,6 +11,9 @@ from repro.options import NonNegativeFloat, NonNegativeInt, Options, PositiveFlo
 Evidence = Literal["paper", "abstract", "notes", "code", "web", "derived", "memory"]
 Tier = Literal["cpu", "gpu", "cluster"]
 Precision = Literal["auto", "fp32", "tf32", "bf16"]
+Kind = Literal["theory", "direction", "number"]
+Role = Literal["claim", "baseline"]
+By = Literal["training", "computation"]
 MetricName = Annotated[str, Field(pattern=r"^[a-z0-9_]+\.[a-z0-9_]+$")]
 
 
@@ -19,10 +22,14 @@ class Part(Options):
 
 
 class Source(Part):
-    """Where a number stands, and how we know: `memory` is recalled and unchecked, and never verified."""
+    """Where a number stands, and how we know: `memory` is recalled and unchecked, and never verified.
+
+    `of` names the third party whose number it is (`lightly`, `solo-learn`), when it is not the paper's own.
+    """
 
     where: str
     evidence: Evidence
+    of: str | None = None
     ref: str | None = None
     derivation: str | None = None
 
@@ -39,9 +46,18 @@ class Expected(Part):
     Exactly one of: `value` within `delta`, `at_least`, `at_most`, or `greater_than` another metric of the same
     recipe. With `exact: true` it has to hold of every single run, as what is computed without chance or bounded
     by a theorem does; delta is then a numerical tolerance.
+
+    `kind` is `theory` for what is derived (identities, closed forms, theorems: they test this code), `direction` for
+    an ordering or bound that the paper states, `number` for a value that is printed; it follows from the rest, but
+    for a theorem that the paper prints, which says `kind: theory`. `role` is `claim` for the paper's own method or
+    finding and `baseline` for a row that it prints to compare with. `by` is `training` (of a network by gradient
+    descent) or `computation` (a fit, a classical estimator, arithmetic), where the stage does not settle it.
     """
 
     metric: MetricName
+    kind: Kind | None = None
+    role: Role = "claim"
+    by: By | None = None
     value: float | None = None
     at_least: float | None = None
     at_most: float | None = None
@@ -65,6 +81,15 @@ class Expected(Part):
         """The number (or, for `greater_than`, the other metric's name) that the relation refers to."""
         return self.value if self.value is not None else getattr(self, self.relation)
 
+    @property
+    def what(self) -> Kind:
+        """The kind, as stated or as it follows from evidence and relation."""
+        if self.kind:
+            return self.kind
+        if self.source.evidence == "derived":
+            return "theory"
+        return "number" if self.relation == "equals" else "direction"
+
     @model_validator(mode="after")
     def _one_relation(self) -> Expected:
         given = [r for r in ("value", "at_least", "at_most", "greater_than") if getattr(self, r) is not None]
@@ -72,6 +97,12 @@ class Expected(Part):
             raise ValueError("needs exactly one of `value`, `at_least`, `at_most`, `greater_than`")
         if given == ["value"] and self.delta is None:
             raise ValueError("`value` needs `delta`, the margin within which a run counts as equal")
+        if (
+            self.kind
+            and self.kind != "theory"
+            and self.kind != ("number" if given == ["value"] else "direction")
+        ):
+            raise ValueError(f"`kind: {self.kind}` does not fit `{given[0]}`; leave it out")
         return self
 
 
