@@ -52,15 +52,6 @@ def copy(source: Path, path: Path) -> None:
         raise UserError(f"{source} could not be copied to {path}: {error.strerror or error}.") from None
 
 
-def move(source: Path, path: Path) -> None:
-    """Moves a file or folder within a disk. Raises UserError when the disk refuses."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        source.replace(path)
-    except OSError as error:
-        raise UserError(f"{source} could not be moved to {path}: {error.strerror or error}.") from None
-
-
 def write_json(path: Path, value: Any) -> None:
     """Writes a JSON file whole. Raises UserError when the disk refuses."""
     write_text(path, json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")

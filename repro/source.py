@@ -33,11 +33,18 @@ def changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     return sorted(module for module in before.keys() | now.keys() if before.get(module) != now.get(module))
 
 
+def combined(components: Mapping[str, str]) -> str:
+    """One digest for all of them."""
+    return hashlib.sha256(repr(sorted(components.items())).encode()).hexdigest()[:16]
+
+
 def _declaring(values: Iterable[Any]) -> Iterator[str]:
     """The modules of the components that declare these options, and options within them."""
     for value in values:
         if isinstance(value, Options):
-            module = type(value).__module__.rsplit(".", 1)[0]  # options are named after their component's class
+            module = type(value).__module__.rsplit(".", 1)[
+                0
+            ]  # options are named after their component's class
             if _counts(module):
                 yield module
             yield from _declaring(getattr(value, name) for name in type(value).model_fields)
@@ -98,7 +105,9 @@ def _essence(node: Any) -> Any:
         return node
     skipped = ("annotation", "returns", "type_comment", "type_params", "kind", "ctx")
     fields = ((name, getattr(node, name, None)) for name in node._fields if name not in skipped)
-    return type(node).__name__, tuple((name, _essence(value)) for name, value in fields if value not in (None, []))
+    return type(node).__name__, tuple(
+        (name, _essence(value)) for name, value in fields if value not in (None, [])
+    )
 
 
 def _idle(node: Any) -> bool:

@@ -16,10 +16,24 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from repro.errors import UserError
 from repro.recipes.schema import Deviation
-
+from repro.source import combined
 
 Picture = Annotated[str, Field(pattern=r"^[a-z0-9_]+/[A-Za-z0-9_-]+\.(png|svg)$")]
 _DIGEST = '{\n"digest": "%s",\n'
+
+
+class Confirmation(BaseModel):
+    """An earlier run of the same recipe and seed whose metrics this run has again, to rounding.
+
+    `code` is the digest of the components of that run, `finished` its time, `difference` the largest difference of a
+    metric, relative to its size.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    code: str
+    finished: str
+    difference: float
 
 
 class Record(BaseModel):
@@ -37,7 +51,6 @@ class Record(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    digest: str | None = Field(default=None, exclude=True)
     format: Literal[2] = 2
     recipe: str
     paper: str
@@ -54,6 +67,7 @@ class Record(BaseModel):
     finished: str
     code: dict[str, Any]
     components: dict[str, str] = {}
+    confirms: list[Confirmation] = []
     packages: dict[str, str]
     hardware: dict[str, Any]
     plan: dict[str, Any]
@@ -61,6 +75,11 @@ class Record(BaseModel):
     resolved: dict[str, Any]
     stages: dict[str, dict[str, Any]]
     curves: dict[str, list[dict[str, Any]]] = {}
+
+    @property
+    def code_digest(self) -> str:
+        """One digest for all components."""
+        return combined(self.components)
 
     @property
     def comparable(self) -> bool:
@@ -80,7 +99,7 @@ class Record(BaseModel):
 
         The curves come last, so that a reader can leave them out. Values of theirs that are not finite become null.
         """
-        return sealed(json.loads(self.model_dump_json(exclude={"digest"})))
+        return sealed(json.loads(self.model_dump_json()))
 
 
 def sealed(values: Mapping[str, Any]) -> str:
@@ -88,21 +107,24 @@ def sealed(values: Mapping[str, Any]) -> str:
     return _with_digest(_lines(values))
 
 
-def intact(text: str) -> bool:
-    """Whether the digest in a record's text is that of the rest; how the JSON is laid out does not matter.
+def opened(text: str) -> str:
+    """The JSON below the digest, which has to be that of the rest; how the text is laid out does not matter.
 
-    Raises ValueError when the text is no JSON object.
+    Raises ValueError when it is not, or when the text is no JSON object.
     """
     _, first, rest = text.partition("{\n")
-    digest, comma, body = rest.partition(",\n")
+    _, comma, body = rest.partition(",\n")
     if first and comma and text == _with_digest("{\n" + body):
-        return True
+        return "{\n" + body
     values = json.loads(text)
     if not isinstance(values, dict):
-        raise ValueError("the text is no JSON object")
+        raise ValueError("it is no JSON object")
     stated = values.pop("digest", None)
     order = [name for name in Record.model_fields if name in values]
-    return stated == _digest(_lines({name: values[name] for name in [*order, *sorted(values.keys() - order)]}))
+    body = _lines({name: values[name] for name in [*order, *sorted(values.keys() - order)]})
+    if stated != _digest(body):
+        raise ValueError("its digest is not that of its content: it was damaged or edited")
+    return body
 
 
 def _lines(values: Mapping[str, Any]) -> str:

@@ -12,8 +12,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from repro.errors import UserError
-from repro.files import copy, move, write_text
-from repro.results.record import Record, intact
+from repro.files import copy, write_text
+from repro.results.record import Record, opened
 
 
 @dataclass(frozen=True)
@@ -31,26 +31,27 @@ class Store:
         return self.root / "records" / recipe / f"{hash[:12]}-seed{seed}.json"
 
     def save(self, record: Record, drawn: Path | None = None) -> Path:
-        """Writes the record atomically after its pictures; an earlier one of the same run is put aside.
+        """Writes the record atomically after its pictures; an earlier one of the same run is kept aside.
 
         `drawn` is the folder that holds the pictures. Raises UserError when the disk refuses.
         """
         path = self.path(record.recipe, record.hash, record.seed)
-        self._put_aside(path)
+        self._keep_aside(path)
         if drawn:
             for name in record.artifacts:
                 copy(drawn / name, path.with_suffix("") / name)
         write_text(path, record.to_json())
         return path
 
-    def _put_aside(self, path: Path) -> None:
-        """Moves the record at `path`, if there is one, and its pictures to where earlier records are."""
-        if path.exists():
-            taken = sum(1 for _ in (path.parent / "earlier").glob(f"{path.stem}.*.json"))
-            aside = path.parent / "earlier" / f"{path.stem}.{taken + 1}"
-            move(path, aside.with_name(f"{aside.name}.json"))
-            if path.with_suffix("").is_dir():
-                move(path.with_suffix(""), aside)
+    def _keep_aside(self, path: Path) -> None:
+        """Copies the record at `path`, if there is one, and its pictures to where earlier records are."""
+        if not path.exists():
+            return
+        taken = sum(1 for _ in (path.parent / "earlier").glob(f"{path.stem}.*.json"))
+        aside = path.parent / "earlier" / f"{path.stem}.{taken + 1}"
+        for picture in (p for p in path.with_suffix("").glob("*/*") if p.is_file()):
+            copy(picture, aside / picture.relative_to(path.with_suffix("")))
+        copy(path, aside.with_name(f"{aside.name}.json"))
 
     def pictures(self, record: Record) -> list[Path]:
         """The record's pictures that are there; only files beside the record, not what a link leads to elsewhere."""
@@ -64,9 +65,7 @@ class Store:
         Raises UserError when the file is not a whole and valid record, or not the one that was written.
         """
         try:
-            text = path.read_text(encoding="utf-8")
-            if not intact(text):
-                raise UserError("its digest is not that of its content: it was damaged or edited")
+            text = opened(path.read_text(encoding="utf-8"))
             return Record.model_validate_json(text if curves else _without_curves(text))
         except OSError as error:
             raise UserError(f"Record {path} cannot be read: {error.strerror}.") from None
