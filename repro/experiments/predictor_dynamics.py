@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +29,7 @@ class PredictorDynamics(Stage):
     """
 
     class Options(StageOptions):
+        trains: ClassVar[bool] = True
         dim: PositiveInt = 10
         noise: NonNegativeFloat = 0.5
         weight_decay: NonNegativeFloat = 0.05
