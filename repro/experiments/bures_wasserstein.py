@@ -33,6 +33,7 @@ class BuresWasserstein(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
         trains: ClassVar[bool] = True
         dim: Annotated[int, Field(ge=2)] = 10
         factors: Annotated[int, Field(ge=2)] = 2

@@ -35,6 +35,7 @@ class Clica(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
         trains: ClassVar[bool] = True
         dim: Annotated[int, Field(ge=2)] = 10
         spread: PositiveFloat = 1.0

@@ -29,6 +29,7 @@ class DimensionalCollapse(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
         trains: ClassVar[bool] = True
         layers: Literal[1, 2] = 1
         dim: PositiveInt = 16

@@ -35,6 +35,7 @@ class Grokking(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp32"
         trains: ClassVar[bool] = True
         operation: Literal["addition", "subtraction", "division"]
         modulus: Annotated[int, Field(ge=3)] = 97

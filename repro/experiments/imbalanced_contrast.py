@@ -39,6 +39,7 @@ class ImbalancedContrast(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp32"
         trains: ClassVar[bool] = True
         per_class: Annotated[int, Field(ge=2)] = 500
         ratio: PositiveInt = 10

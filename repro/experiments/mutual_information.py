@@ -42,6 +42,7 @@ class MutualInformation(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp32"
         trains: ClassVar[bool] = True
         of: str | None = None
         dim: PositiveInt

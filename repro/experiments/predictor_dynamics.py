@@ -29,6 +29,7 @@ class PredictorDynamics(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
         trains: ClassVar[bool] = True
         dim: PositiveInt = 10
         noise: NonNegativeFloat = 0.5

@@ -32,6 +32,7 @@ class ProjectionHead(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
         trains: ClassVar[bool] = True
         noise: Annotated[tuple[NonNegativeFloat, ...], Field(min_length=2)]
         hidden: PositiveInt = 16

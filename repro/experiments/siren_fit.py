@@ -32,6 +32,7 @@ class SirenFit(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp32"
         trains: ClassVar[bool] = True
         side: Annotated[int, Field(ge=8)] = 256
         steps: PositiveInt = 500

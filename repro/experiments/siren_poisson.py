@@ -36,6 +36,7 @@ class SirenPoisson(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp32"
         trains: ClassVar[bool] = True
         side: Annotated[int, Field(ge=8)] = 128
         supervise: Literal["gradient", "laplacian"] = "gradient"

@@ -38,6 +38,7 @@ class SparseCodingLandscape(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp32"
         trains: ClassVar[bool] = True
         loss: Literal["infonce", "alignment"] = "infonce"
         samples: PositiveInt = 3000
