@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from repro.engine.features import accuracy, extract, frozen
+from repro.engine.features import accuracy, extract, frozen, labelled
 from repro.engine.fit import fit
 from repro.engine.keys import key
 from repro.engine.method import Method, view_cross_entropy
@@ -31,7 +31,7 @@ class LinearProbe(Stage):
         views: ViewsSpec = Views()
 
     def run(self, ctx: Context) -> Outcome:
-        data, test = ctx.data("train"), ctx.data("test")
+        data, test = labelled(ctx, "train"), labelled(ctx, "test")
         encoder: Any = trained(ctx, self.options.of, data).encoder
         torch.manual_seed(key(ctx.seed, ctx.stage, "weights"))
         probe = Probe(encoder, nn.Linear(encoder.dim, data.classes))
@@ -46,7 +46,12 @@ class LinearProbe(Stage):
 
 
 class Probe(Method):
-    """Cross-entropy of a linear head; the encoder below it stays frozen and in eval mode."""
+    """Cross-entropy of a linear head; the encoder below it stays frozen and in eval mode.
+
+    Collapsed features are no reason to stop: to measure them is what the probe is for.
+    """
+
+    guarded = ()
 
     def __init__(self, encoder: nn.Module, classifier: nn.Linear):
         super().__init__(None, encoder, classifier)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from repro.engine.features import accuracy, extract, frozen
+from repro.engine.features import accuracy, extract, frozen, labelled
 from repro.engine.keys import key
 from repro.engine.stage import Context, Outcome, Stage
 from repro.networks.build import trained
@@ -36,7 +36,7 @@ class LogisticProbe(Stage):
         iterations: PositiveInt = 1000
 
     def run(self, ctx: Context) -> Outcome:
-        train, test = ctx.data("train"), ctx.data("test")
+        train, test = labelled(ctx, "train"), labelled(ctx, "test")
         encoder = trained(ctx, self.options.of, train).encoder
         stage: Any = ctx.recipe.stages[self.options.of]
         with frozen(encoder):
