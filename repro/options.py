@@ -40,6 +40,7 @@ __all__ = [
     "Field",
     "HeadOptions",
     "HeadSpec",
+    "LabelledViewsSpec",
     "MethodOptions",
     "MethodSpec",
     "Momentum",
@@ -285,7 +286,14 @@ class Views(Options):
         return self
 
 
+def _without_local(views: Views) -> Views:
+    if views.local:
+        raise ValueError("a classifier takes no `local` views")
+    return views
+
+
 ViewsSpec = Annotated[Views, BeforeValidator(_policy)]
+LabelledViewsSpec = Annotated[ViewsSpec, AfterValidator(_without_local)]
 
 
 class Batch(Options):

@@ -246,6 +246,10 @@ def test_a_recipe_with_the_wrong_views_is_refused_in_one_sentence(write_recipe: 
     assert "method `simclr` takes 2 views of a sample, and `views: count:` is 3" in said
     write_recipe("wrong", text.replace("count: 3", "count: 2, local: {count: 4, size: 6}"))
     assert "method `simclr` takes no `local` views" in invoke("check").output
+    stage = "of: pretrain, epochs: 1, batch: {size: 8}, optimizer: {lr: 0.1}, views: {local: {}}"
+    probe = f"  probe: {{kind: linear_probe, {stage}}}\n"
+    write_recipe("wrong", text.replace("count: 3", "count: 2") + probe)
+    assert "a classifier takes no `local` views" in invoke("check").output
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -309,6 +313,13 @@ def test_methods_that_read_labels_refuse_images_without(name: str, run: Any) -> 
     knn = {"knn": {"kind": "knn", "of": "pretrain"}}
     with pytest.raises(UserError, match="Stage `knn` needs a label"):
         run(recipe({"name": "simclr"}, {"size": 20}, knn), few_labels)
+
+
+def test_a_logistic_probe_of_one_class_says_so(run: Any) -> None:
+    one_class = digits(40, labels=lambda data: torch.ones_like(data.labels))
+    probe = {"probe": {"kind": "logistic_probe", "of": "pretrain", "C": 1.0}}
+    with pytest.raises(UserError, match="Stage `probe`: .* two classes at least"):
+        run(recipe({"name": "simclr"}, {"size": 20}, probe), one_class)
 
 
 # ---- precision and gradients

@@ -19,13 +19,13 @@ from repro.networks.build import trained
 from repro.options import (
     Batch,
     Field,
+    LabelledViewsSpec,
     Optimizer,
     PositiveFloat,
     PositiveInt,
     Schedule,
     StageOptions,
     Views,
-    ViewsSpec,
 )
 
 
@@ -44,7 +44,7 @@ class FineTune(Stage):
         batch: Batch
         optimizer: Optimizer
         schedule: Schedule = Schedule()
-        views: ViewsSpec = Views()
+        views: LabelledViewsSpec = Views()
         head_lr: PositiveFloat | None = None
 
     def run(self, ctx: Context) -> Outcome:

@@ -13,7 +13,7 @@ from repro.engine.keys import key
 from repro.engine.method import Method, view_cross_entropy
 from repro.engine.stage import Context, Outcome, Stage, tiny
 from repro.networks.build import trained
-from repro.options import Batch, Optimizer, PositiveInt, Schedule, StageOptions, Views, ViewsSpec
+from repro.options import Batch, LabelledViewsSpec, Optimizer, PositiveInt, Schedule, StageOptions, Views
 
 
 class LinearProbe(Stage):
@@ -28,7 +28,7 @@ class LinearProbe(Stage):
         batch: Batch
         optimizer: Optimizer
         schedule: Schedule = Schedule()
-        views: ViewsSpec = Views()
+        views: LabelledViewsSpec = Views()
 
     def run(self, ctx: Context) -> Outcome:
         data, test = labelled(ctx, "train"), labelled(ctx, "test")
