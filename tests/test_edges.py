@@ -318,7 +318,7 @@ def test_methods_that_read_labels_refuse_images_without(name: str, run: Any) -> 
 def test_a_logistic_probe_of_one_class_says_so(run: Any) -> None:
     one_class = digits(40, labels=lambda data: torch.ones_like(data.labels))
     probe = {"probe": {"kind": "logistic_probe", "of": "pretrain", "C": 1.0}}
-    with pytest.raises(UserError, match="Stage `probe`: .* two classes at least"):
+    with pytest.raises(UserError, match=r"Stage `probe`: .* two classes at least"):
         run(recipe({"name": "simclr"}, {"size": 20}, probe), one_class)
 
 
