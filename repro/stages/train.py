@@ -82,7 +82,7 @@ class Train(Stage):
         """The accuracy of the classifier that was trained beside the network, if there was one."""
         if not isinstance(fitted, Online):
             return {}
-        test = ctx.data("test")
+        test = labelled(ctx, "test")
         network = nn.Sequential(fitted.method.encoder, fitted.classifier).eval().requires_grad_(False)
         with frozen(network):
             scores = extract(ctx, network, test, self.options.views)
