@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import combinations, pairwise
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +33,15 @@ class BuresWasserstein(Stage):
     """
 
     class Options(StageOptions):
+        metrics: ClassVar[tuple[str, ...]] = (
+            "gap",
+            "distance_gap",
+            "angle",
+            "covariance_error",
+            "rate_error",
+            "critical_gradient",
+            "critical_error",
+        )
         dim: Annotated[int, Field(ge=2)] = 10
         factors: Annotated[int, Field(ge=2)] = 2
         smoothing: NonNegativeFloat = 0.0

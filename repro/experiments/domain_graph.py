@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -38,6 +38,15 @@ class DomainGraph(Stage):
     """
 
     class Options(StageOptions):
+        metrics: ClassVar[tuple[str, ...]] = (
+            "gap",
+            "angle",
+            "eigengap",
+            "source_error",
+            "target_error",
+            "transfer",
+            "domain_error",
+        )
         weights: tuple[PositiveFloat, Probability, Probability, Probability]
         classes: Annotated[int, Field(ge=2)] = 2
         domains: Annotated[int, Field(ge=2)] = 2

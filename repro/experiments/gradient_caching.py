@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import model_validator
@@ -36,6 +36,14 @@ class GradientCaching(Stage):
     """
 
     class Options(StageOptions):
+        metrics: ClassVar[tuple[str, ...]] = (
+            "gradient_gap",
+            "accumulation_gap",
+            "loss_gap",
+            "kept_share",
+            "peak_share",
+            "time_ratio",
+        )
         inputs: PositiveInt = 64
         hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (256, 256)
         out: PositiveInt = 64

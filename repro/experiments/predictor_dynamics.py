@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +29,14 @@ class PredictorDynamics(Stage):
     """
 
     class Options(StageOptions):
+        metrics: ClassVar[tuple[str, ...]] = (
+            "decay",
+            "norm",
+            "top",
+            "collapsed",
+            "commutator",
+            "commutator_start",
+        )
         dim: PositiveInt = 10
         noise: NonNegativeFloat = 0.5
         weight_decay: NonNegativeFloat = 0.05

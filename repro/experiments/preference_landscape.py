@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import numpy as np
 from scipy.optimize import brentq
@@ -24,6 +25,17 @@ class PreferenceLandscape(Stage):
     """
 
     class Options(StageOptions):
+        metrics: ClassVar[tuple[str, ...]] = (
+            "minima",
+            "maxima",
+            "minimum_at",
+            "maximum_at",
+            "minimum",
+            "maximum",
+            "at_zero",
+            "left_error",
+            "right_error",
+        )
         beta: PositiveFloat = 0.05
         tau: PositiveFloat = 0.05
         span: PositiveFloat = 40.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import model_validator
@@ -32,6 +32,17 @@ class ProjectionHead(Stage):
     """
 
     class Options(StageOptions):
+        metrics: ClassVar[tuple[str, ...]] = (
+            "slope",
+            "ratio_pre",
+            "ratio_post",
+            "error",
+            "balance",
+            "weak_pre",
+            "weak_post",
+            "strong_pre",
+            "strong_post",
+        )
         noise: Annotated[tuple[NonNegativeFloat, ...], Field(min_length=2)]
         hidden: PositiveInt = 16
         out: PositiveInt = 16

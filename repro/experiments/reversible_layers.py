@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -33,6 +33,14 @@ class ReversibleLayers(Stage):
     """
 
     class Options(StageOptions):
+        metrics: ClassVar[tuple[str, ...]] = (
+            "inputs_gap",
+            "gradient_gap",
+            "loss_gap",
+            "growth",
+            "plain_growth",
+            "kept_ratio",
+        )
         depths: Annotated[tuple[PositiveInt, ...], Field(min_length=3)] = (1, 2, 4, 8, 16)
         hashes: NonNegativeInt = 0
         length: PositiveInt = 64

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -25,6 +25,15 @@ class RinceLimits(Stage):
     """
 
     class Options(StageOptions):
+        metrics: ClassVar[tuple[str, ...]] = (
+            "limit_error",
+            "order",
+            "linear_error",
+            "gradient_error",
+            "pull_0",
+            "pull_half",
+            "pull_1",
+        )
         anchors: PositiveInt = 512
         negatives: PositiveInt = 128
         dim: Annotated[int, Field(ge=2)] = 32

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -27,6 +27,14 @@ class SelfDistillationRidge(Stage):
     """
 
     class Options(StageOptions):
+        metrics: ClassVar[tuple[str, ...]] = (
+            "xi",
+            "student",
+            "teacher",
+            "best_teacher",
+            "best_student",
+            "gain",
+        )
         dim: PositiveInt = 30
         samples: PositiveInt = 60
         largest: PositiveFloat = 5.0

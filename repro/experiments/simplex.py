@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import model_validator
@@ -36,6 +36,7 @@ class Simplex(Stage):
     """
 
     class Options(StageOptions):
+        metrics: ClassVar[tuple[str, ...]] = ("loss", "gap", "cosine", "cosine_mean", "spread")
         loss: Literal["supcon", "cross_entropy"]
         classes: Annotated[int, Field(ge=2)]
         points: Annotated[int, Field(ge=2)]

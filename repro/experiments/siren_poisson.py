@@ -7,7 +7,7 @@ train_poisson_grad_img.py and train_poisson_lapl_img.py.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from scipy import ndimage
@@ -17,7 +17,14 @@ from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.coordinate_fit import CHUNK, contenders, train
 from repro.experiments.siren_fit import draw, grid, psnr, resized
 from repro.networks import derivatives
-from repro.options import Field, Optimizer, PositiveFloat, PositiveInt, StageOptions
+from repro.options import (
+    Collection,
+    Field,
+    Optimizer,
+    PositiveFloat,
+    PositiveInt,
+    StageOptions,
+)
 
 LEGIBLE = 128  # pixels
 
@@ -36,6 +43,7 @@ class SirenPoisson(Stage):
     """
 
     class Options(StageOptions):
+        splits: ClassVar[tuple[str, ...]] = ("train",)
         side: Annotated[int, Field(ge=8)] = 128
         supervise: Literal["gradient", "laplacian"] = "gradient"
         amplify: PositiveFloat = 1.0
@@ -45,6 +53,11 @@ class SirenPoisson(Stage):
         hidden: PositiveInt = 3
         omega: PositiveFloat = 30.0
         against: tuple[Literal["relu", "tanh", "relu_pe"], ...] = ("tanh", "relu_pe")
+
+        @property
+        def metrics(self) -> Collection[str]:
+            kinds = ("psnr", "field_psnr")
+            return ["spectral_psnr", *(f"{net}_{kind}" for net in ("siren", *self.against) for kind in kinds)]
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

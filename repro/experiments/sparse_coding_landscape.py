@@ -7,7 +7,7 @@ without contrast, although it is asked for.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +38,14 @@ class SparseCodingLandscape(Stage):
     """
 
     class Options(StageOptions):
+        metrics: ClassVar[tuple[str, ...]] = (
+            "max_cosine",
+            "median_cosine",
+            "min_cosine",
+            "start_cosine",
+            "alignment",
+            "similarity",
+        )
         loss: Literal["infonce", "alignment"] = "infonce"
         samples: PositiveInt = 3000
         dim: PositiveInt = 50

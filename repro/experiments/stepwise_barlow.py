@@ -11,7 +11,13 @@ from torch import Tensor, nn
 from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
-from repro.options import Field, PositiveFloat, PositiveInt, StageOptions
+from repro.options import (
+    Collection,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    StageOptions,
+)
 from repro.pictures import plot
 
 
@@ -36,6 +42,11 @@ class StepwiseBarlow(Stage):
         scale: PositiveFloat = 1e-3
         lr: PositiveFloat = 0.005
         steps: PositiveInt = 10000
+
+        @property
+        def metrics(self) -> Collection[str]:
+            errors = ("time_error", "naive_error", "plateau_error", "trajectory_error", "embedding_error")
+            return [*(f"time_{j + 1}" for j in range(self.dim)), "loss", *errors]
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,7 @@ class TicoIdentity(Stage):
     """
 
     class Options(StageOptions):
+        metrics: ClassVar[tuple[str, ...]] = ("loss_error", "gradient_error")
         samples: PositiveInt = 64
         dim: PositiveInt = 32
         batches: PositiveInt = 20

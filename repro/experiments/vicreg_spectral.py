@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import model_validator
@@ -31,6 +31,7 @@ class VicregSpectral(Stage):
     """
 
     class Options(StageOptions):
+        metrics: ClassVar[tuple[str, ...]] = ("loss", "gap", "values_error", "angle", "error")
         points: Annotated[int, Field(ge=4)] = 80
         dim: PositiveInt = 4
         classes: PositiveInt | None = None

@@ -121,7 +121,7 @@ def _document(text: str) -> Node | None:
 
 def _node(event: Any, events: Iterator[Any], depth: int) -> Node:
     """The node that begins with `event`, whose other events are next."""
-    line = event.start_mark.line + 1
+    line = _line(event)
     if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
         raise _error(event, "anchors and aliases are not supported, use `extends`")
     if event.tag is not None:
@@ -146,7 +146,7 @@ def _mapping(events: Iterator[Any], depth: int) -> dict[str, tuple[int, Node]]:
             raise _error(event, f"key `{key}` is given twice")
         if len(inner) == MOST:
             raise _error(event, f"more than {MOST} keys")
-        inner[key] = (event.start_mark.line + 1, _node(next(events), events, depth))
+        inner[key] = (_line(event), _node(next(events), events, depth))
     return inner
 
 
@@ -168,7 +168,9 @@ def _scalar(event: Any) -> str | int | float | bool | None:
     if text in ("true", "false"):
         return text == "true"
     if _AMBIGUOUS.fullmatch(text):
-        raise _error(event, f"`{text:.40}` is a number to some and not to others; write it in decimals or quote it")
+        raise _error(
+            event, f"`{text:.40}` is a number to some and not to others; write it in decimals or quote it"
+        )
     if _INTEGER.fullmatch(text):
         if len(text) > 20 or not -(2**63) <= int(text) < 2**63:
             raise _error(event, f"`{text:.20}…` is too large for an integer of 64 bits")
@@ -188,6 +190,10 @@ def _text(event: Any) -> str:
     if not text.isprintable() and re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]", text):
         raise _error(event, "a control character")
     return text
+
+
+def _line(event: Any) -> int:
+    return int(event.start_mark.line) + 1
 
 
 def _error(event: Any, what: str) -> yaml.MarkedYAMLError:
