@@ -109,7 +109,10 @@ def line_of(path: Path, keys: tuple[str | int, ...]) -> tuple[int, bool]:
 @lru_cache(maxsize=16)  # the problems of a file ask for their lines one after the other
 def _document(text: str) -> Node | None:
     """The only document of the text, or None when there is none."""
-    events = yaml.parse(text, Loader=_Parser)
+    try:
+        events = yaml.parse(text.encode("utf-8"), Loader=_Parser)
+    except UnicodeEncodeError:  # half a character, from the command line
+        raise yaml.YAMLError("not UTF-8 text") from None
     found = None
     for event in events:
         if isinstance(event, yaml.DocumentStartEvent):
