@@ -34,8 +34,8 @@ def command(search: str, as_json: bool, **wanted: str | None) -> None:
             rows.append(summary(recipe_id))
         except UserError as error:
             wrong.append(error)
-    for error in wrong:
-        click.echo(f"Skipped: {error}", err=True)
+    for problem in wrong:
+        click.echo(f"Skipped: {problem}", err=True)
     given = {field: value for field, value in wanted.items() if value}
     rows = [r for r in rows if all(r[f] == value for f, value in given.items()) and _has(r, search)]
     if as_json:

@@ -14,6 +14,7 @@ from repro.data import declare
 from repro.errors import UserError, suggestion
 from repro.papers.load import paper, slugs
 from repro.papers.tie import problems as untied
+from repro.recipes import yaml
 from repro.recipes.find import ids, unusable
 from repro.recipes.load import lineage, load
 from repro.recipes.problems import InvalidFile, locate, problems_of
@@ -80,8 +81,9 @@ def _of_the_paper(recipe: Recipe) -> Iterator[tuple[str, str]]:
 
 def _policy(name: str) -> None:
     path: Path = policies.FOLDER / f"{name}.yaml"
+    each = yaml.read(path).get("each")
     try:
-        policies.expand({"policy": name})
+        policies.expand({"policy": name, "count": len(each) if isinstance(each, list) else 1})
     except ValidationError as error:
         raise InvalidFile(problems_of(error, [path])) from None
     except PydanticCustomError as error:
