@@ -15,6 +15,7 @@ from pathlib import Path
 from repro import paths
 from repro.data.declare import DataSet, declaration
 from repro.data.schema import Columns, Hub
+from repro.files import listed
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def find_files(declared: DataSet, split: str) -> Files | None:
     if root := os.environ.get("REPRO_DATA"):
         folder = paths.from_home(root) / declared.name
         for pattern in (f"{name}-*.parquet", f"{name}-*.arrow"):
-            if found := sorted(folder.glob(pattern)):
+            if found := listed(folder, pattern):
                 return Files("REPRO_DATA", declared.columns, tuple(found))
     if declared.source.hub and (found := _hub_files(declared.source.hub, name)):
         return Files("hub cache", declared.columns, tuple(found))

@@ -110,6 +110,17 @@ def declaration(name: str) -> DataSet:
     return _read(SETS / f"{name}.yaml")
 
 
+def every() -> tuple[list[DataSet], list[UserError]]:
+    """All valid declarations, by name; and what is wrong with each of the others."""
+    found, wrong = [], []
+    for name in names():
+        try:
+            found.append(declaration(name))
+        except UserError as error:
+            wrong.append(error)
+    return found, wrong
+
+
 @cache
 def _read(path: Path) -> DataSet:
     if not underscored(path.stem):

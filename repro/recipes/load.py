@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from repro.recipes.override import overridden
 from repro.recipes.problems import InvalidFile, locate, problems_of
 from repro.recipes.schema import Recipe
 
-__all__ = ["every", "file_of", "files", "ids", "lineage", "load", "merge", "merged", "recipe_hash"]
+__all__ = ["every", "file_of", "files", "ids", "lineage", "load", "merge", "merged", "recipe_hash", "valid"]
 
 # A child states its own claim: these keys of the recipe it extends do not pass on.
 NOT_INHERITED = ("title", "claim", "expected", "minutes", "notes")
@@ -77,15 +77,21 @@ def load(recipe_id: str, overrides: Sequence[str] = ()) -> Recipe:
         problems = problems_of(error, sources, own=NOT_INHERITED)
     if not problems:
         return recipe
-    if overrides and _valid(recipe_id):
+    if overrides and valid([recipe_id])[0]:
         raise UserError("\n".join(f"With these overrides, {problem.told}" for problem in problems))
     raise InvalidFile(problems)
 
 
 def every() -> tuple[list[Recipe], list[UserError]]:
     """All valid recipes, by id; and what is wrong with each of the others."""
-    found, wrong = [], [*unusable().values()]
-    for recipe_id in ids():
+    found, wrong = valid(ids())
+    return found, [*unusable().values(), *wrong]
+
+
+def valid(recipe_ids: Iterable[str]) -> tuple[list[Recipe], list[UserError]]:
+    """Those of the recipes that are valid; and what is wrong with each of the others."""
+    found, wrong = [], []
+    for recipe_id in recipe_ids:
         try:
             found.append(load(recipe_id))
         except UserError as error:
@@ -108,11 +114,3 @@ def _without_removed(values: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(stages, dict):
         return values
     return {**values, "stages": {name: stage for name, stage in stages.items() if stage is not None}}
-
-
-def _valid(recipe_id: str) -> bool:
-    try:
-        load(recipe_id)
-    except UserError:
-        return False
-    return True
