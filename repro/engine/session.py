@@ -17,8 +17,9 @@ from repro.errors import UserError
 from repro.recipes.feasible import machine, obstacle
 from repro.recipes.load import load, recipe_hash
 from repro.recipes.schema import Recipe
+from repro.results.rows import Row, rows
 from repro.results.store import Store
-from repro.results.table import Row, render, rows
+from repro.results.table import render
 
 
 @dataclass
@@ -77,7 +78,7 @@ class Session:
 
     def verdicts(self) -> list[Row]:
         """Reported against measured, for the recipes of this session."""
-        return rows([(recipe, recipe_hash(recipe)) for recipe in self._touched], self._store)
+        return rows(self._touched, self._store)
 
     @property
     def _store(self) -> Store:
