@@ -16,7 +16,7 @@ from repro.papers.load import paper, slugs
 from repro.papers.tie import problems as untied
 from repro.recipes import yaml
 from repro.recipes.find import ids, unusable
-from repro.recipes.load import lineage, load
+from repro.recipes.load import examined, lineage
 from repro.recipes.problems import InvalidFile, locate, problems_of
 from repro.recipes.schema import Recipe
 from repro.views import policies
@@ -59,10 +59,12 @@ def _told(read: Callable[[str], Any], names: Iterable[str]) -> Iterator[str]:
 
 
 def _recipe(recipe_id: str) -> None:
-    recipe = load(recipe_id)
-    if problems := list(_of_the_paper(recipe)):
-        files = [path for path, _ in lineage(recipe_id)]
-        raise InvalidFile([locate((key,), message, files) for key, message in problems])
+    recipe, problems = examined(recipe_id)
+    files = [path for path, _ in lineage(recipe_id)]
+    for key, message in _of_the_paper(recipe) if recipe else ():
+        problems.append(locate((key,), message, files))
+    if problems:
+        raise InvalidFile(problems)
 
 
 def _of_the_paper(recipe: Recipe) -> Iterator[tuple[str, str]]:

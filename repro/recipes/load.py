@@ -17,10 +17,22 @@ from repro.recipes.consistency import contradictions
 from repro.recipes.find import file_of, files, ids, unusable
 from repro.recipes.merge import merge
 from repro.recipes.override import overridden
-from repro.recipes.problems import InvalidFile, locate, problems_of
+from repro.recipes.problems import InvalidFile, Problem, locate, problems_of
 from repro.recipes.schema import Recipe
 
-__all__ = ["every", "file_of", "files", "ids", "lineage", "load", "merge", "merged", "recipe_hash", "valid"]
+__all__ = [
+    "every",
+    "examined",
+    "file_of",
+    "files",
+    "ids",
+    "lineage",
+    "load",
+    "merge",
+    "merged",
+    "recipe_hash",
+    "valid",
+]
 
 # A child states its own claim: these keys of the recipe it extends do not pass on.
 NOT_INHERITED = ("title", "claim", "expected", "minutes", "notes")
@@ -67,19 +79,27 @@ def load(recipe_id: str, overrides: Sequence[str] = ()) -> Recipe:
 
     Raises InvalidFile with every problem of the file, or UserError for a bad override.
     """
+    recipe, problems = examined(recipe_id, overrides)
+    if recipe and not problems:
+        return recipe
+    if overrides and valid([recipe_id])[0]:
+        raise UserError("\n".join(f"With these overrides, {problem.told}" for problem in problems))
+    raise InvalidFile(problems)
+
+
+def examined(recipe_id: str, overrides: Sequence[str] = ()) -> tuple[Recipe | None, list[Problem]]:
+    """The recipe, or None where it is not even valid by itself; and its problems.
+
+    Raises UserError where the file cannot be read, or for an override that does not fit.
+    """
     values, sources = merged(recipe_id)
     for override in overrides:
         values = overridden(values, override)
     try:
         recipe = Recipe.model_validate(_without_removed(values))
-        problems = [locate(loc, message, sources) for loc, message in contradictions(recipe)]
     except ValidationError as error:
-        problems = problems_of(error, sources, own=NOT_INHERITED)
-    if not problems:
-        return recipe
-    if overrides and valid([recipe_id])[0]:
-        raise UserError("\n".join(f"With these overrides, {problem.told}" for problem in problems))
-    raise InvalidFile(problems)
+        return None, problems_of(error, sources, own=NOT_INHERITED)
+    return recipe, [locate(loc, message, sources) for loc, message in contradictions(recipe)]
 
 
 def every() -> tuple[list[Recipe], list[UserError]]:

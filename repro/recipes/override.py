@@ -10,6 +10,7 @@ import yaml as pyyaml
 from repro.errors import UserError, suggestion
 from repro.recipes import yaml
 from repro.recipes.merge import merge
+from repro.recipes.schema import Recipe
 
 # Under whose name a run is kept, and what it is held against, is not for a command to change.
 OVERRIDABLE = ("stages", "dataset", "precision", "seeds", "minutes", "memory_gb")
@@ -23,7 +24,8 @@ def overridden(values: dict[str, Any], override: str) -> dict[str, Any]:
     if not equals or not all(keys) or len(keys) > yaml.DEEPEST:
         raise UserError(f"Override `{shown}` is not of the form path.to.key=value.")
     if keys[0] not in OVERRIDABLE:
-        near = suggestion(keys[0], OVERRIDABLE) or f"; those that can: {', '.join(OVERRIDABLE)}"
+        near = "" if keys[0] in ("extends", *Recipe.model_fields) else suggestion(keys[0], OVERRIDABLE)
+        near = near or f"; those that can: {', '.join(OVERRIDABLE)}"
         raise UserError(f"Override `{shown}`: `{keys[0]:.100}` cannot be overridden{near}.")
     try:
         value = yaml.parse(text)

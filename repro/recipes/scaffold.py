@@ -39,12 +39,12 @@ def start(recipe: str, paper: str | None, extends: str | None, family: str | Non
 
 
 def _write(path: Path, text: str) -> Path:
+    if path.exists():
+        raise UserError(f"{path} exists already; nothing was written.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
-    except FileExistsError:
-        raise UserError(f"{path} exists already; nothing was written.") from None
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}.") from None
     return path
