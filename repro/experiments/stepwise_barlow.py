@@ -6,6 +6,7 @@ import math
 from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import model_validator
 from torch import Tensor, nn
 
 from repro.engine.keys import generator, key
@@ -42,6 +43,12 @@ class StepwiseBarlow(Stage):
         scale: PositiveFloat = 1e-3
         lr: PositiveFloat = 0.005
         steps: PositiveInt = 10000
+
+        @model_validator(mode="after")
+        def _enough_eigenvalues(self) -> Any:
+            if self.dim > len(self.spectrum):
+                raise ValueError("`dim` must not be more than the number of eigenvalues, those of `spectrum`")
+            return self
 
         @property
         def metrics(self) -> Collection[str]:

@@ -31,7 +31,6 @@ __all__ = [
     "merge",
     "merged",
     "recipe_hash",
-    "valid",
 ]
 
 # A child states its own claim: these keys of the recipe it extends do not pass on.
