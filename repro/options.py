@@ -66,31 +66,31 @@ __all__ = [
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
-def _strict_numbers(schema: Any) -> Any:
-    """A pydantic schema whose numbers are not made from anything else; changed in place."""
+def _literal(schema: Any) -> Any:
+    """A pydantic schema whose numbers and booleans are not made from anything else; changed in place."""
     if isinstance(schema, dict):
-        if schema.get("type") in ("int", "float"):
+        if schema.get("type") in ("int", "float", "bool"):
             schema["strict"] = True
         for inner in schema.values():
-            _strict_numbers(inner)
+            _literal(inner)
     elif isinstance(schema, list | tuple):
         for inner in schema:
-            _strict_numbers(inner)
+            _literal(inner)
     return schema
 
 
 class Options(BaseModel):
     """A group of named, typed values in a file. Unknown keys are errors that name the nearest known one.
 
-    Numbers are numbers, finite ones: neither `true` nor a text that looks like one will do. A null stands for the
-    default, where it is not itself a value of the field.
+    Numbers are numbers, finite ones: neither `true` nor a text that looks like one will do; nor are 1 and "yes"
+    booleans. A null stands for the default, where it is not itself a value of the field.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        return _strict_numbers(handler(source))
+        return _literal(handler(source))
 
     @model_validator(mode="wrap")
     @classmethod
@@ -412,4 +412,4 @@ class Schedule(Options):
     warmup_start: NonNegativeFloat = 0.0
     after_warmup: bool | None = None
     per: Literal["step", "epoch"] = "step"
-    count_from: Literal[0, 1] = 0
+    count_from: Annotated[int, Field(ge=0, le=1)] = 0

@@ -212,11 +212,17 @@ def test_values_of_overrides_are_read_in_the_same_way(write_recipe: Write, text:
         ("epochs: 1", "epochs: 1.0"),
         ("hidden: [8]", "hidden: [true]"),
         ("size: 64", "size: false"),
+        ("size: 64", "size: 64, drop_last: 1"),
+        ("size: 64", "size: 64, drop_last: no"),
+        ("lr: 1e-1", "lr: 1e-1, nesterov: 'true'"),
+        ("    epochs: 1\n", "    epochs: 1\n    schedule: {per: epoch, count_from: true}\n"),
     ],
 )
 def test_numbers_are_not_made_of_anything_else(write_recipe: Write, old: str, new: str) -> None:
     write_recipe("r", GOOD.replace(old, new, 1))
-    assert any(word in complaints()[0] for word in ("valid integer", "valid number")), complaints()
+    assert any(word in complaints()[0] for word in ("valid integer", "valid number", "valid boolean")), (
+        complaints()
+    )
 
 
 def test_a_thousand_problems_are_told_quickly(write_recipe: Write) -> None:
@@ -248,6 +254,8 @@ def spoilt(write_recipe: Write, project: Path) -> Path:
     shutil.copy(project / "recipes" / "tests" / "twice.yaml", project / "recipes" / "more")
     for name in ("._good.yaml", ".hidden.yaml", "good.yaml~", "#good.yaml#"):
         (project / "recipes" / "tests" / name).write_text("\0")
+    (project / "recipes" / ".ipynb_checkpoints").mkdir()
+    (project / "recipes" / ".ipynb_checkpoints" / "good-checkpoint.yaml").write_text(GOOD)
     (project / "recipes" / "tests" / ".#good.yaml").symlink_to("nowhere")
     (project / "recipes" / "tests" / "gone.yaml").symlink_to("nowhere")
     (project / "papers").unlink()
