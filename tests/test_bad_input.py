@@ -337,6 +337,28 @@ def test_options_that_cannot_be_read_say_what_is_allowed(
     assert "not valid" in words or "only what their file imports from `repro.options`" in problem
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("        n: int = 1\n", "stage `s` gives no metric `loss`; it gives none that its options declare"),
+        (
+            "        @property\n        def metrics(self):\n            return NAMES\n",
+            "Stage kind `mine`: `metrics` of its options uses `NAMES`; options may use only",
+        ),
+    ],
+)
+def test_a_stage_of_ones_own_has_to_declare_its_metrics(
+    write_recipe: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, words: str
+) -> None:
+    monkeypatch.setattr(components, "PACKAGE", tmp_path / "repro")
+    (tmp_path / "repro" / "stages").mkdir(parents=True)
+    text = f"from repro.options import StageOptions\nNAMES = ()\nclass A:\n    class Options(StageOptions):\n{body}"
+    (tmp_path / "repro" / "stages" / "mine.py").write_text(text)
+    head = "paper: khosla2020-supcon\ntitle: t\ntier: cpu\nstages: {s: {kind: mine}}\n"
+    write_recipe("r", head + EXPECTED.format("s.loss", "at_least: 1"))
+    assert words in told()
+
+
 def test_two_components_of_one_name_are_told_with_their_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,7 +66,10 @@ def _metrics(recipe: Recipe) -> Iterator[Problem]:
             if stage not in recipe.stages:
                 message = f"no stage is called `{stage}` (there are {_listed(recipe.stages)})"
             elif name not in (given := _declared(recipe.stages[stage], "metrics")):
-                near = suggestion(name, given) or f"; it gives {_listed(given)}"
+                near = (
+                    suggestion(name, given)
+                    or f"; it gives {_listed(given) or 'none that its options declare'}"
+                )
                 message = f"stage `{stage}` gives no metric `{name}`{near}"
             else:
                 continue
