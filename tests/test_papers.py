@@ -172,6 +172,14 @@ def test_a_recipe_with_a_smaller_claim_may_set_bounds_but_no_values(claim: str) 
     )
 
 
+def test_a_bound_of_our_own_need_not_stand_in_the_paper_but_a_value_does() -> None:
+    own = {"source": {"where": "our reading of Table 1", "evidence": "paper", "of": "own"}}
+    bound, value = {"at_least": 50, "unit": "%"}, {"value": 50, "unit": "%", "delta": 1}
+    assert problems(recipe([{**bound, **own}]), paper(reported=REPORTED)) == []
+    assert len(problems(recipe([bound]), paper(reported=REPORTED))) == 1
+    assert len(problems(recipe([{**value, **own}]), paper(reported=REPORTED))) == 1
+
+
 def test_check_enforces_the_tie(write_recipe: Write) -> None:
     claim = "expected:\n- {metric: knn.top1, value: 96.1, unit: '%', delta: 1, source: {where: x, evidence: code}}\n"
     write_recipe("r", GOOD + claim)

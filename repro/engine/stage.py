@@ -38,6 +38,7 @@ class Context:
     micro_batch: int | None = None
     checkpoint_every: float = 60.0
     progress_every: float = 0.0
+    say: Callable[[str], None] = print
 
     @property
     def device(self) -> torch.device:
@@ -65,7 +66,9 @@ class Context:
         return self.folder / name
 
     def log(self, **values: Any) -> None:
-        """Appends one line to the run's JSON-lines log."""
+        """Appends one line to the run's JSON-lines log (the main process does)."""
+        if not self.setup.main:
+            return
         with (self.folder.parent / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(values) + "\n")
 

@@ -33,6 +33,7 @@ class BuresWasserstein(Stage):
     """
 
     class Options(StageOptions):
+        trains: ClassVar[bool] = True
         metrics: ClassVar[tuple[str, ...]] = (
             "gap",
             "distance_gap",

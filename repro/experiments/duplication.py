@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import model_validator
@@ -41,6 +41,7 @@ class Duplication(Stage):
     """
 
     class Options(StageOptions):
+        trains: ClassVar[bool] = True
         word: PositiveInt
         symbols: PositiveInt = 127
         width: PositiveInt = 256

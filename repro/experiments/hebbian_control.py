@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -48,6 +48,7 @@ class HebbianControl(Stage):
     """
 
     class Options(StageOptions):
+        trains: ClassVar[bool] = True
         world: Literal["cartpole", "carracing", "ant"]
         plastic: bool = True
         population: Annotated[int, Field(ge=2, multiple_of=2)] = 200

@@ -39,6 +39,7 @@ class ImbalancedContrast(Stage):
     """
 
     class Options(StageOptions):
+        trains: ClassVar[bool] = True
         metrics: ClassVar[tuple[str, ...]] = (
             "frame_plain",
             "frame_relu",

@@ -29,6 +29,7 @@ class PredictorDynamics(Stage):
     """
 
     class Options(StageOptions):
+        trains: ClassVar[bool] = True
         metrics: ClassVar[tuple[str, ...]] = (
             "decay",
             "norm",

@@ -32,6 +32,7 @@ class ProjectionHead(Stage):
     """
 
     class Options(StageOptions):
+        trains: ClassVar[bool] = True
         metrics: ClassVar[tuple[str, ...]] = (
             "slope",
             "ratio_pre",

@@ -39,6 +39,7 @@ class SirenFit(Stage):
     """
 
     class Options(StageOptions):
+        trains: ClassVar[bool] = True
         splits: ClassVar[tuple[str, ...]] = ("train",)
         side: Annotated[int, Field(ge=8)] = 256
         steps: PositiveInt = 500

@@ -43,6 +43,7 @@ class SirenPoisson(Stage):
     """
 
     class Options(StageOptions):
+        trains: ClassVar[bool] = True
         splits: ClassVar[tuple[str, ...]] = ("train",)
         side: Annotated[int, Field(ge=8)] = 128
         supervise: Literal["gradient", "laplacian"] = "gradient"

@@ -39,6 +39,7 @@ class SlotDiscovery(Stage):
     """
 
     class Options(StageOptions):
+        trains: ClassVar[bool] = True
         metrics: ClassVar[tuple[str, ...]] = ("ari", "colour_ari", "mse", "asymmetry")
         side: Annotated[int, Field(ge=8)] = 35
         cell: PositiveInt = 5

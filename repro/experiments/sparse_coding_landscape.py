@@ -38,6 +38,7 @@ class SparseCodingLandscape(Stage):
     """
 
     class Options(StageOptions):
+        trains: ClassVar[bool] = True
         metrics: ClassVar[tuple[str, ...]] = (
             "max_cosine",
             "median_cosine",

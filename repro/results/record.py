@@ -82,6 +82,12 @@ class Record(BaseModel):
         return combined(self.components)
 
     @property
+    def asked_precision(self) -> str:
+        """The precision that the run's last session was set to, also where a stage computes in another."""
+        sessions = self.plan.get("sessions") or [{}]
+        return str(sessions[-1].get("precision", self.precision))
+
+    @property
     def comparable(self) -> bool:
         """Whether the run is of the recipe as it stands: neither a smoke run nor with overridden values."""
         return not self.smoke and not self.overrides
