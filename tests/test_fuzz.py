@@ -20,6 +20,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from repro.data.declare import DataSet
+from repro.engine import state
+from repro.engine.state import Clock, Done, Progress, Sessions
 from repro.errors import UserError
 from repro.papers.schema import Paper
 from repro.recipes import yaml
@@ -29,7 +31,7 @@ from repro.recipes.load import examined, load, recipe_hash
 from repro.recipes.problems import problems_of
 from tests.conftest import ROOT, Write
 
-FEW, MANY = 60, 2000  # examples of each of the five kinds: 300 in the fast suite, 10,000 in the long one
+FEW, MANY = 60, 2000  # examples of each kind of recipe file and fewer of others: 328 and 11,000 in all
 SLOWEST = 5.0  # seconds of processor time that one example may take
 LENGTHS = pytest.mark.parametrize("examples", [FEW, pytest.param(MANY, marks=pytest.mark.long)])
 
@@ -243,6 +245,38 @@ def test_papers_and_data_sets(tmp_path: Path, examples: int, pattern: str, model
 
     whole = some(pattern).map(yaml.parse).flatmap(spoilt).map(dumped)
     fuzz(examples // 2, whole | some(pattern).flatmap(edited), survives)
+
+
+KEPT = [
+    (Sessions, {"sessions": [{"started": "2026-01-01", "device": "cpu", "processes": 1, "precision": "fp32",
+                              "code": {"commit": None}, "components": {"train": "00"}}]}),
+    (Clock, {"seconds": 3.5}),
+    (Done, {"metrics": {"top1": 50.0}, "curve": [{"step": 1, "loss": 2.0}], "facts": {"seconds": 1.0},
+            "deviations": [{"what": "a", "paper": "b", "here": "c", "why": "d"}], "pictures": ["s/a.png"],
+            "files": {"output.safetensors": "00"}}),
+    (Progress, {"step": 2, "seconds": 1.0, "curve": [{"step": 1.0, "loss": 2.0}], "deviations": [],
+                "parts": {"optimizer": [{"lr": 0.1, "params": [0]}]}}),
+]  # fmt: skip
+
+
+@LENGTHS
+@pytest.mark.parametrize(("kind", "whole"), KEPT, ids=[kind.__name__ for kind, _ in KEPT])
+def test_what_a_run_keeps(tmp_path: Path, examples: int, kind: Any, whole: Any) -> None:
+    path = tmp_path / "kept.json"
+
+    def survives(text: str) -> None:
+        path.write_text(text, encoding="utf-8", newline="")
+        try:
+            state.read(path, kind)
+        except UserError as error:
+            told(error)
+
+    def under_its_digest(content: Any) -> str:
+        return json.dumps({"digest": state.digest(content), "content": content})
+
+    survives(under_its_digest(whole))
+    assert state.read(path, kind)
+    fuzz(examples // 8, spoilt(whole).map(under_its_digest) | edited(under_its_digest(whole)), survives)
 
 
 def files_of(write_recipe: Write) -> Callable[[str, str], Path]:
