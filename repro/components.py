@@ -104,9 +104,13 @@ def _twice(folders: tuple[str, ...], name: str, files: list[Path]) -> str:
 
 def _all(folders: tuple[str, ...]) -> Iterator[tuple[str, Path, str]]:
     for folder in folders:
-        for path in listed(PACKAGE.joinpath(*folder.split(".")), "*.py"):
-            for name, class_name in components(path):
-                yield name, path, class_name
+        yield from _in(PACKAGE.joinpath(*folder.split(".")))
+
+
+@cache
+def _in(folder: Path) -> list[tuple[str, Path, str]]:
+    """(name, file, class name) of every component in a folder."""
+    return [(name, path, own) for path in listed(folder, "*.py") for name, own in components(path)]
 
 
 @cache

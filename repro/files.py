@@ -21,8 +21,9 @@ ABANDONED = 24 * 3600  # seconds: what no process has finished by then, on any m
 
 def listed(folder: Path, pattern: str) -> list[Path]:
     """The files that match, sorted, without what editors and systems leave beside them: hidden ones, dead links."""
-    found = (path for path in folder.glob(pattern) if path.is_file())
-    return sorted(p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts))
+    above = len(str(folder))
+    shown = (path for path in folder.glob(pattern) if f"{os.sep}." not in str(path)[above:])
+    return sorted(path for path in shown if path.is_file())
 
 
 @contextmanager

@@ -11,7 +11,8 @@ from repro import components
 from repro.errors import UserError
 from repro.options import StageOptions
 from repro.recipes import yaml
-from repro.recipes.load import ids, load, merge, recipe_hash
+from repro.recipes.load import ids, load, recipe_hash
+from repro.recipes.merge import merge
 from repro.recipes.problems import InvalidFile
 from tests.conftest import Write
 

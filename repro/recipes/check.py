@@ -16,7 +16,8 @@ from repro.papers.load import paper, slugs
 from repro.papers.tie import problems as untied
 from repro.recipes import yaml
 from repro.recipes.find import ids, unusable
-from repro.recipes.load import examined, lineage
+from repro.recipes.inherit import lineage
+from repro.recipes.load import examined
 from repro.recipes.problems import InvalidFile, locate, problems_of
 from repro.recipes.schema import Recipe
 from repro.views import policies

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from repro.recipes.load import merged
+from repro.recipes.inherit import merged
 
 
 def summary(recipe_id: str) -> dict[str, Any]:

@@ -1,76 +1,26 @@
-"""From a file to a recipe: inherit, override, validate."""
+"""From a file to a recipe: inherited, overridden, validated."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from repro.cache import Remembered
-from repro.errors import UserError, suggestion
-from repro.recipes import yaml
+from repro.errors import UserError
 from repro.recipes.consistency import contradictions
 from repro.recipes.find import file_of, files, ids, unusable
-from repro.recipes.merge import merge
+from repro.recipes.inherit import NOT_INHERITED, merged
 from repro.recipes.override import overridden
 from repro.recipes.problems import InvalidFile, Problem, locate, problems_of
 from repro.recipes.schema import Recipe
 
-__all__ = [
-    "every",
-    "examined",
-    "file_of",
-    "files",
-    "ids",
-    "lineage",
-    "load",
-    "merge",
-    "merged",
-    "recipe_hash",
-]
+__all__ = ["every", "examined", "file_of", "files", "ids", "load", "recipe_hash", "valid"]
 
-# A child states its own claim: these keys of the recipe it extends do not pass on.
-NOT_INHERITED = ("title", "claim", "expected", "minutes", "notes")
 # What affects the numbers, and so the hash; the rest of a recipe is prose or expectation.
 HASHED = ("dataset", "precision", "stages")
-_read = Remembered("recipes", yaml.read)
-
-
-def lineage(recipe_id: str) -> list[tuple[Path, dict[str, Any]]]:
-    """The recipe's file and those it extends, nearest first, as they stand. Raises UserError for a cycle."""
-    chain: list[tuple[Path, dict[str, Any]]] = []
-    names: list[str] = []
-    parent: Any = recipe_id
-    while parent is not None:
-        if names and (not isinstance(parent, str) or parent not in files()):
-            near = suggestion(str(parent), files())
-            raise InvalidFile([locate(("extends",), f"no recipe `{parent!s:.100}`{near}", [chain[-1][0]])])
-        if parent in names:
-            loop = " → ".join([*names, parent])
-            raise InvalidFile([locate(("extends",), f"the recipe extends itself ({loop})", [chain[-1][0]])])
-        names.append(parent)
-        path = file_of(parent)
-        chain.append((path, _read(path)))
-        parent = chain[-1][1].get("extends")
-    return chain
-
-
-def merged(recipe_id: str) -> tuple[dict[str, Any], list[Path]]:
-    """The recipe as a mapping, with what it inherits, not yet validated; and the files it came from."""
-    chain = lineage(recipe_id)
-    result: dict[str, Any] = {}
-    for depth, (path, values) in reversed(list(enumerate(chain))):
-        if stated := [key for key in ("id", "family") if key in values]:
-            message = "comes from the file's place, `recipes/<family>/<id>.yaml`; leave it out"
-            raise InvalidFile([locate((key,), message, [path]) for key in stated])
-        dropped = ("extends",) if depth == 0 else ("extends", *NOT_INHERITED)
-        result = merge(result, {k: v for k, v in values.items() if k not in dropped})
-    path = chain[0][0]
-    return {"id": path.stem, "family": path.parent.name, **result}, [p for p, _ in chain]
 
 
 def load(recipe_id: str, overrides: Sequence[str] = ()) -> Recipe:
