@@ -18,13 +18,18 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from pydantic.errors import PydanticUserError
 from pydantic_core import PydanticCustomError
 
 from repro.errors import UserError, suggestion
+from repro.files import listed
+from repro.names import UNDERSCORED, underscored
 from repro.options import Options
 
 PACKAGE = Path(__file__).parent
 DECLARATIVE = ("repro.options", "pydantic", "typing", "__future__")
+OUTSIDE = "options may use only what their file imports from `repro.options`, `pydantic` and `typing`"
+FOLDERS = (("methods",), ("stages", "experiments"), ("networks",), ("networks.heads",))
 
 
 def options_for(folders: tuple[str, ...], key: str, value: Any) -> Options:
@@ -60,26 +65,62 @@ def names(folders: tuple[str, ...]) -> list[str]:
 
 def find(folders: tuple[str, ...], name: str) -> tuple[Path, str]:
     """The file and class name of a component. Raises UserError, naming the nearest, when there is none."""
-    for folder in folders:  # the usual case costs one file: it is named like the component
-        path = PACKAGE.joinpath(*folder.split("."), f"{name}.py")
-        if path.is_file() and (found := [c for n, c in components(path) if n == name]):
-            return path, found[0]
-    for other, path, class_name in _all(folders):
-        if other == name:
-            return path, class_name
-    raise UserError(f"no {label(folders)} is called `{name}`{suggestion(name, names(folders))}")
+    found: list[tuple[Path, str]] = []
+    if underscored(name):  # the usual case costs one file: it is named like the component
+        paths = (PACKAGE.joinpath(*folder.split("."), f"{name}.py") for folder in folders)
+        found = [(path, c) for path in paths if path.is_file() for n, c in components(path) if n == name]
+    found = found or [(path, c) for n, path, c in _all(folders) if n == name]
+    if not found:
+        raise UserError(f"no {label(folders)} is called `{name:.100}`{suggestion(name, names(folders))}")
+    if len(found) > 1:
+        raise UserError(_twice(folders, name, [path for path, _ in found]))
+    return found[0]
+
+
+def faults() -> Iterator[str]:
+    """What is wrong with the components themselves: names given twice or unusable, options that cannot be read."""
+    for folders in FOLDERS:
+        try:
+            found = list(_all(folders))
+        except UserError as error:
+            yield str(error)
+            continue
+        for name in sorted({name for name, _, _ in found}):
+            files = [path for other, path, _ in found if other == name]
+            if len(files) > 1:
+                yield _twice(folders, name, files)
+        for name, path, class_name in found:
+            if not underscored(name):
+                yield f"{path}: `{name}` is not usable as the name of a {label(folders)} ({UNDERSCORED})."
+            try:
+                declared_options(path, class_name)
+            except UserError as error:
+                yield str(error)
+
+
+def _twice(folders: tuple[str, ...], name: str, files: list[Path]) -> str:
+    return f"Two {label(folders)}s are called `{name}`: {' and '.join(map(str, files))}; rename one."
 
 
 def _all(folders: tuple[str, ...]) -> Iterator[tuple[str, Path, str]]:
     for folder in folders:
-        for path in sorted(PACKAGE.joinpath(*folder.split(".")).glob("*.py")):
-            for name, class_name in components(path):
-                yield name, path, class_name
+        yield from _in(PACKAGE.joinpath(*folder.split(".")))
+
+
+@cache
+def _in(folder: Path) -> list[tuple[str, Path, str]]:
+    """(name, file, class name) of every component in a folder."""
+    return [(name, path, own) for path in listed(folder, "*.py") for name, own in components(path)]
 
 
 @cache
 def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"), str(path))
+    except SyntaxError as error:
+        raise UserError(f"{path}:{error.lineno}: not valid Python: {error.msg}.") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read: {error}.") from None
 
 
 @cache
@@ -106,9 +147,16 @@ def declared_options(path: Path, class_name: str) -> type[Options]:
         origin = next(n.module for n in imports if n.module and base in {a.name for a in n.names})
         namespace[base] = SimpleNamespace(Options=declared_options(_file(origin), base))
     code = ast.Module([*body, declaration], type_ignores=[])
-    exec(compile(code, str(path), "exec"), namespace)
-    options = namespace["Options"]
-    options.model_rebuild(_types_namespace=namespace)
+    try:
+        exec(compile(code, str(path), "exec"), namespace)
+        options = namespace["Options"]
+        options.model_rebuild(_types_namespace=namespace)
+    except (NameError, ImportError, AttributeError, TypeError, ValueError, PydanticUserError) as error:
+        reason = str(error).partition("\n")[0]
+        line = declaration.lineno
+        raise UserError(
+            f"{path}:{line}: the options of `{class_name}` cannot be read: {reason}; {OUTSIDE}."
+        ) from None
     return options
 
 

@@ -15,5 +15,7 @@ class UserError(Exception):
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """` Did you mean …?` for the known word nearest to `word`, or an empty string."""
+    if len(word) > 100:  # no name; and the search takes as long as the square of its length
+        return ""
     near = get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"; did you mean `{near[0]}`?" if near else ""

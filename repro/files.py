@@ -1,27 +1,42 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and folders of files that people write."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
+from platform import node
 from typing import Any
 
 from repro.errors import UserError
+
+ABANDONED = 24 * 3600  # seconds: what no process has finished by then, on any machine, nobody will
+
+
+def listed(folder: Path, pattern: str) -> list[Path]:
+    """The files that match, sorted, without what editors and systems leave beside them: hidden ones, dead links."""
+    above = len(str(folder))
+    shown = (path for path in folder.glob(pattern) if f"{os.sep}." not in str(path)[above:])
+    return sorted(path for path in shown if path.is_file())
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Gives a temporary file beside `path` to write, and puts it in its place once it is safely on the disk.
 
-    When anything fails, what was at `path` before stays as it was, and the temporary file goes.
+    When anything fails, what was at `path` before stays as it was, and the temporary file goes. Those of processes
+    that were killed go with the first file that a later one writes into the folder.
     """
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}@{node()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path.parent)
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
@@ -29,6 +44,28 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@cache
+def _sweep(folder: Path) -> None:
+    """Removes the temporary files in a folder that no living process will put in their place; once a process."""
+    for path in folder.glob("*.tmp"):
+        with suppress(OSError):
+            if _abandoned(path):
+                path.unlink()
+
+
+def _abandoned(path: Path) -> bool:
+    """Whether the process that began this temporary file is gone. One of another machine counts as gone in a day."""
+    made_by = re.fullmatch(r".*\.(\d+)@(.*)\.tmp", path.name)
+    if not made_by:
+        return False
+    if time.time() - path.stat().st_mtime > ABANDONED:
+        return True
+    import psutil
+
+    process, machine = int(made_by[1]), made_by[2]
+    return machine == node() and (process == os.getpid() or not psutil.pid_exists(process))
 
 
 def write_text(path: Path, text: str) -> None:

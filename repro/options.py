@@ -12,8 +12,10 @@ importing torch (see `repro.components`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -37,6 +39,7 @@ from repro.errors import suggestion
 __all__ = [
     "BackboneSpec",
     "Batch",
+    "Collection",
     "Field",
     "HeadOptions",
     "HeadSpec",
@@ -44,6 +47,7 @@ __all__ = [
     "MethodOptions",
     "MethodSpec",
     "Momentum",
+    "NetworkOf",
     "NetworkOptions",
     "NonNegativeFloat",
     "NonNegativeInt",
@@ -53,6 +57,7 @@ __all__ = [
     "PositiveFloat",
     "PositiveInt",
     "Probability",
+    "Ref",
     "Schedule",
     "StageOptions",
     "StageSpec",
@@ -62,20 +67,51 @@ __all__ = [
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
-class Options(BaseModel):
-    """A group of named, typed values in a file. Unknown keys are errors that name the nearest known one."""
+def _literal(schema: Any) -> Any:
+    """A pydantic schema whose numbers and booleans are not made from anything else; changed in place."""
+    if isinstance(schema, dict):
+        if schema.get("type") in ("int", "float", "bool"):
+            schema["strict"] = True
+        for inner in schema.values():
+            _literal(inner)
+    elif isinstance(schema, list | tuple):
+        for inner in schema:
+            _literal(inner)
+    return schema
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+class Options(BaseModel):
+    """A group of named, typed values in a file. Unknown keys are errors that name the nearest known one.
+
+    Numbers are numbers, finite ones: neither `true` nor a text that looks like one will do; nor are 1 and "yes"
+    booleans. A null stands for the default, where it is not itself a value of the field.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        return _literal(handler(source))
 
     @model_validator(mode="wrap")
     @classmethod
     def _suggest_keys(cls, value: Any, validate: Any) -> Any:
+        if isinstance(value, dict) and None in value.values():
+            never = _never_null(cls)
+            value = {key: given for key, given in value.items() if given is not None or key not in never}
         try:
             return validate(value)
         except ValidationError as error:
             raise ValidationError.from_exception_data(
                 error.title, [_with_suggestion(e, cls.model_fields) for e in error.errors()]
             ) from None
+
+
+@cache
+def _never_null(options: type[BaseModel]) -> frozenset[str]:
+    """The fields for which None is no value."""
+    kinds = {name: field.annotation for name, field in options.model_fields.items()}
+    return frozenset(name for name, kind in kinds.items() if type(None) not in (kind, *get_args(kind)))
 
 
 def _with_suggestion(error: ErrorDetails, known: Iterable[str]) -> InitErrorDetails:
@@ -117,22 +153,52 @@ class MethodOptions(Options):
 
 
 class HeadOptions(Options):
-    """Options of a head on top of a backbone, chosen by `kind`."""
+    """Options of a head on top of a backbone, chosen by `kind`; `classifies` if it has an output for each class."""
 
     kind: str
 
+    @property
+    def classifies(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True)
+class Ref:
+    """Marks an option that names an earlier stage which leaves what is needed (see `StageOptions.leaves`)."""
+
+    needs: str
+
+
+NetworkOf = Annotated[str, Ref("network")]
+
 
 class StageOptions(Options):
-    """Options of one stage of a recipe, chosen by `kind`; `of` names the earlier stage it builds on.
+    """Options of one stage of a recipe, chosen by `kind`. What is asked of them here is known before anything runs.
 
     `trains` says whether what the stage measures comes from the training of a network by gradient descent;
-    `precision` what the stage computes in, where that does not follow the run's precision.
+    `precision` what the stage computes in, where that does not follow the run's precision. Options that name earlier
+    stages are marked with `Ref`.
     """
 
     trains: ClassVar[bool] = False
     precision: ClassVar[str | None] = None
 
     kind: str
+
+    @property
+    def metrics(self) -> Collection[str]:
+        """The names of the metrics that the stage gives."""
+        return ()
+
+    @property
+    def leaves(self) -> Collection[str]:
+        """What the stage leaves for later ones: `network`, `classifier`, …"""
+        return ()
+
+    @property
+    def splits(self) -> Collection[str]:
+        """The splits of the recipe's data set that the stage reads."""
+        return ()
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -166,6 +232,11 @@ class NetworkOptions(Options):
 
     backbone: str
     head: HeadSpec | None = None
+
+    @property
+    def classifies(self) -> bool:
+        """Whether it ends in an output for each class."""
+        return self.head is not None and self.head.classifies
 
 
 BackboneSpec = Annotated[
@@ -373,7 +444,7 @@ class Schedule(Options):
     warmup_start: NonNegativeFloat = 0.0
     after_warmup: bool | None = None
     per: Literal["step", "epoch"] = "step"
-    count_from: Literal[0, 1] = 0
+    count_from: Annotated[int, Field(ge=0, le=1)] = 0
 
     @model_validator(mode="after")
     def _ends_above_zero(self) -> Schedule:

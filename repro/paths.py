@@ -8,6 +8,8 @@ from pathlib import Path
 
 import platformdirs
 
+from repro.errors import UserError
+
 INSTALLED = Path(__file__).parent
 
 
@@ -18,7 +20,12 @@ def project() -> Path:
     That is the nearest of the working directory and its parents with a `recipes/` folder; in the absence of
     one, recipes come from the installation and results go to the working directory.
     """
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        raise UserError(
+            "The working directory is gone; change to another and run the same command again."
+        ) from None
     return next((p for p in (here, *here.parents) if (p / "recipes").is_dir()), here)
 
 
@@ -41,7 +48,15 @@ def runs_dir() -> Path:
 
 def cache_dir() -> Path:
     """Decoded data and parsed files; safe to delete. `$REPRO_CACHE`, or the user's cache folder."""
-    return Path(os.environ.get("REPRO_CACHE") or platformdirs.user_cache_dir("repro"))
+    return from_home(os.environ.get("REPRO_CACHE") or platformdirs.user_cache_dir("repro"))
+
+
+def from_home(text: str) -> Path:
+    """A path that a user gives, `~` and `~name` replaced. Raises UserError when there is no such user."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise UserError(f"`{text}`: there is no user of that name, so that `~` means nothing here.") from None
 
 
 def _found(folder: str) -> Path:

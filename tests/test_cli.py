@@ -160,7 +160,7 @@ def test_an_override_is_not_comparable_and_a_harmless_one_is(write_recipe: Write
     write_recipe("r", GOOD + claim)
     done = invoke("run", "r", "-o", "stages.pretrain.epochs=2")
     assert done.exit_code == 0 and "not comparable" in done.stdout
-    done = invoke("run", "r", "-o", "title=Other words")
+    done = invoke("run", "r", "-o", "minutes=5")
     assert done.exit_code == 0 and "not comparable" not in done.stdout
 
 

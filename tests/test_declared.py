@@ -1,37 +1,61 @@
-"""What a recipe has to say about itself: whose a number is, and in which precision it runs."""
+"""What stages declare of themselves is so: metrics against the committed records, splits and references in use."""
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 
-from repro.papers.load import paper
-from repro.recipes.load import ids, load
+import pytest
 
-FAMILIES = ("contrastive", "clustering", "negative-free", "redundancy-reduction", "supervised-contrastive")
-RECIPES = [load(i) for i in ids()]
+from repro import components
+from repro.options import StageOptions
+from repro.recipes.consistency import _needed
+from tests.conftest import ROOT
 
-
-def repository(ref: str | None) -> str | None:
-    """The GitHub repository with which the reference begins, in small letters."""
-    found = re.match(r"([\w.-]+/[\w.-]+?)(\.git)?[, ]", f"{ref or ''} ")
-    return found[1].lower() if found else None
-
-
-def test_a_number_read_in_another_repository_than_the_papers_says_whose_it_is() -> None:
-    checked = 0
-    for recipe in RECIPES:
-        official = (paper(recipe.paper).code or "").lower()
-        for expected in recipe.expected:
-            read = repository(expected.source.ref)
-            if read and read != official:
-                checked += 1
-                assert expected.source.of, f"{recipe.id}: {expected.source.ref} is not {official}"
-    assert checked >= 73
+STAGES = ("stages", "experiments")
+NAMES = components.names(STAGES)
+RECORDS = sorted((ROOT / "results" / "records").glob("*/*.json"))
 
 
-def test_a_recipe_for_a_gpu_states_its_precision_or_declares_that_it_is_another() -> None:
-    compared = [r for r in RECIPES if r.family in FAMILIES and r.tier == "gpu" and r.expected]
-    silent = [
-        r.id for r in compared if r.precision == "auto" and "precision" not in {d.what for d in r.deviations}
-    ]
-    assert len(compared) > 100 and not silent
+def options(name: str) -> type[StageOptions]:
+    found = components.declared_options(*components.find(STAGES, name))
+    assert issubclass(found, StageOptions)
+    return found
+
+
+def source(name: str) -> str:
+    return components.find(STAGES, name)[0].read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in RECORDS}), ids=lambda folder: folder.name)
+def test_records_have_the_metrics_that_their_stages_declare(folder: Path) -> None:
+    for path in sorted(folder.glob("*.json")):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        for name, values in record["resolved"]["stages"].items():
+            declared = components.options_for(STAGES, "kind", values)
+            assert isinstance(declared, StageOptions)
+            given = {m.partition(".")[2] for m in record["metrics"] if m.startswith(f"{name}.")}
+            assert given == set(declared.metrics), (path, name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_stage_declares_its_metrics_and_the_splits_that_it_reads(name: str) -> None:
+    assert options(name).metrics is not StageOptions.metrics
+    reads = re.search(r"ctx\.data\(", source(name)) is not None
+    assert not reads or options(name).splits is not StageOptions.splits
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_option_that_names_a_stage_is_a_reference(name: str) -> None:
+    used = set(re.findall(r"(?:ctx\.of|trained)\((?:ctx, )?(?:self\.options|o)\.(\w+)", source(name)))
+    marked = {option for option, field in options(name).model_fields.items() if _needed(field)}
+    assert used <= marked
+
+
+def test_every_need_is_met_by_some_stage() -> None:
+    needs = {
+        need for name in NAMES for field in options(name).model_fields.values() if (need := _needed(field))
+    }
+    left = " ".join(map(source, NAMES))
+    assert needs and all(f'"{need}"' in left for need in needs)

@@ -11,7 +11,8 @@ from repro import components
 from repro.errors import UserError
 from repro.options import StageOptions
 from repro.recipes import yaml
-from repro.recipes.load import ids, load, merge, recipe_hash
+from repro.recipes.load import ids, load, recipe_hash
+from repro.recipes.merge import merge
 from repro.recipes.problems import InvalidFile
 from tests.conftest import Write
 
@@ -59,7 +60,12 @@ def test_a_good_recipe_is_read_with_its_defaults(write_recipe: Write) -> None:
         ("epochs: 1", "epochs: ten", 11, ["stages.pretrain.epochs", "integer", "'ten'"]),
         ("size: 64", "size: -3", 12, ["batch.size", "greater than 0"]),
         ("tier: cpu", "tier: laptop", 3, ["tier", "'cpu'"]),
-        ("of: pretrain", "of: pretrian", 1, ["builds on `pretrian`"]),
+        (
+            "of: pretrain",
+            "of: pretrian",
+            14,
+            ["stages.knn.of", "no stage is called `pretrian`", "`pretrain`"],
+        ),
     ],
 )
 def test_each_mistake_is_told_with_its_line(
@@ -146,6 +152,37 @@ def test_another_component_drops_the_options_of_the_old_one() -> None:
     base = {"optimizer": {"name": "sgd", "lr": 1, "momentum": 0.9}}
     assert merge(base, {"optimizer": {"lr": 2}}) == {"optimizer": {"name": "sgd", "lr": 2, "momentum": 0.9}}
     assert merge(base, {"optimizer": {"name": "adam", "lr": 2}}) == {"optimizer": {"name": "adam", "lr": 2}}
+    base = {"network": {"backbone": "resnet18", "stem": "cifar", "head": {"kind": "linear"}}}
+    mlp = {"network": {"backbone": "mlp", "hidden": [8]}}
+    assert merge(base, mlp) == {"network": {"head": {"kind": "linear"}, "backbone": "mlp", "hidden": [8]}}
+    deeper = {"network": {"backbone": "resnet50"}}
+    assert merge(base, deeper) == {"network": {**base["network"], "backbone": "resnet50"}}
+    base = {"views": {"policy": "simclr-cifar", "count": 2, "blur": {"p": 1}}}
+    assert merge(base, {"views": {"policy": "digits"}}) == {"views": {"policy": "digits", "count": 2}}
+
+
+def test_the_backbone_can_be_changed_and_the_head_stays(write_recipe: Write) -> None:
+    resnet = GOOD.replace("backbone: mlp, hidden: [8]", "backbone: resnet18, stem: cifar")
+    write_recipe("parent", resnet)
+    write_recipe(
+        "r", "extends: parent\ntitle: child\nstages: {pretrain: {network: {backbone: mlp, hidden: [8]}}}\n"
+    )
+    of_a_child = load("r").stages["pretrain"].network  # type: ignore[attr-defined]
+    overridden = load("parent", ["stages.pretrain.network={backbone: mlp, hidden: [8]}"])
+    assert of_a_child == overridden.stages["pretrain"].network  # type: ignore[attr-defined]
+    assert (of_a_child.backbone, of_a_child.head.out) == ("mlp", 4)
+
+
+def test_a_null_takes_away_what_was_inherited(write_recipe: Write) -> None:
+    write_recipe("parent", GOOD.replace("kind: knn,", "kind: knn, k: 5,") + "minutes: 3\nmemory_gb: 2\n")
+    text = "extends: parent\ntitle: child\nmemory_gb: null\nstages: {knn: {k: null}}\n"
+    write_recipe("r", text)
+    assert load("r").stages["knn"].k == 200 and load("r").memory_gb is None  # type: ignore[attr-defined]
+    assert load("r") == load("r", ["stages.knn.k=null"])
+    write_recipe("without", text.replace("{k: null}", "null"))
+    assert list(load("without").stages) == list(load("parent", ["stages.knn=null"]).stages) == ["pretrain"]
+    write_recipe("r", text.replace("{knn: {k: null}}", "{pretrain: {epochs: null, views: {flip: null}}}"))
+    assert complaints() == ["r.yaml:4: stages.pretrain.epochs: is missing"]
 
 
 @pytest.mark.parametrize(
@@ -160,7 +197,7 @@ def test_another_component_drops_the_options_of_the_old_one() -> None:
         ({"r": "just words\n"}, ["expected `key: value`"]),
         ({"r": "a: [1\n"}, ["not valid YAML"]),
         ({"r": "tier: cpu\ntier: gpu\n"}, ["r.yaml:2", "given twice"]),
-        ({"r": "a: &x 1\nb: *x\n"}, ["r.yaml:2", "aliases"]),
+        ({"r": "b: 2\na: &x 1\n"}, ["r.yaml:2", "anchors and aliases"]),
         ({"r": "a: 1\n" * 2_500_000}, ["12.5 MB is too large"]),
         ({"r": "a: \x00\n"}, ["not valid YAML"]),
         ({"r": "? [a, b]\n: 1\n"}, ["not valid YAML"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ def cli() -> None:
 
 
 def main() -> None:
-    """The console script. A user's mistake is one line and status 2; Ctrl-C is status 130."""
+    """The console script. A mistake of the user or a refusal of the system is a line and status 2; Ctrl-C is 130."""
     try:
         cli(standalone_mode=False)
     except click.ClickException as error:
@@ -66,3 +67,9 @@ def main() -> None:
         sys.exit(done.exit_code)
     except BrokenPipeError:  # the reader of a pipe such as `repro list | head` has gone
         sys.stderr.close()
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"Error: {where}{error.strerror or error}.", err=True)
+        with suppress(OSError):  # what could not be written is not tried again
+            sys.stdout.close()
+        sys.exit(2)

@@ -13,7 +13,7 @@ from repro.cli.common import RECIPE, as_json, echo_json
     "check",
     epilog="""\b
 Examples:
-  repro check                         every recipe and paper file
+  repro check                         every recipe, paper, data set and policy file
   repro check supcon-cifar100         one recipe
   repro check --schema > recipe.schema.json    for completion in editors
 """,
@@ -22,25 +22,39 @@ Examples:
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of recipe files and stop.")
 @as_json
 def command(recipes: tuple[str, ...], schema: bool, as_json: bool) -> None:
-    """Check recipe and paper files: all problems at once, each with file and line. Status 2 if there are any."""
+    """Check the files of recipes, papers, data sets and policies: all problems at once, each with file and line.
+
+    The exit status is 2 if there are any.
+    """
     if schema:
         from repro.recipes.json_schema import schema as recipe_schema
 
         echo_json(recipe_schema())
         return
-    from repro.papers.load import slugs
-    from repro.recipes.check import check_papers, check_recipes
-    from repro.recipes.load import file_of, ids
+    from repro.recipes.check import check_all, check_recipes
+    from repro.recipes.find import file_of
 
     for recipe in recipes:
         file_of(recipe)
-    problems = [*check_recipes(recipes), *([] if recipes else check_papers())]
+    problems = [*(check_recipes(recipes) if recipes else check_all())]
     if as_json:
         echo_json(problems)
     else:
         for problem in problems:
             click.echo(problem, err=True)
-        papers = "" if recipes else f" and {len(slugs())} papers"
-        click.echo(f"{len(recipes or list(ids()))} recipes{papers}: {len(problems)} problems.")
+        click.echo(f"{_counted(recipes)}: {len(problems)} problem{'s' * (len(problems) != 1)}.")
     if problems:
         sys.exit(2)
+
+
+def _counted(recipes: tuple[str, ...]) -> str:
+    """What was checked: these recipes, or everything."""
+    if recipes:
+        return f"{len(recipes)} recipe{'s' * (len(recipes) != 1)}"
+    from repro.data import declare
+    from repro.papers.load import slugs
+    from repro.recipes.find import files
+    from repro.views import policies
+
+    others = f"{len(declare.names())} data sets and {len(policies.names())} policies"
+    return f"{len(files())} recipes, {len(slugs())} papers, {others}"

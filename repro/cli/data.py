@@ -36,9 +36,12 @@ def command() -> None:
 def list_sets(as_json: bool) -> None:
     """List the data sets, and where each would come from."""
     from repro.data.available import available
-    from repro.data.declare import declaration, names
+    from repro.data.declare import every
 
-    sets = [(declaration(name), available(name)) for name in names()]
+    declared_sets, wrong = every()
+    for problem in wrong:
+        click.echo(f"Skipped: {problem}", err=True)
+    sets = [(declared, available(declared.name)) for declared in declared_sets]
     if as_json:
         facts = {"name", "title", "licence", "citation", "splits", "shape", "classes"}
         more = [{"available": here, "how_to_get": declared.how_to_get} for declared, here in sets]
@@ -88,7 +91,10 @@ def verify_sets(names: tuple[str, ...], as_json: bool) -> None:
     from repro.data import declare
     from repro.data.available import available
 
-    chosen = [declare.declaration(name) for name in names or filter(available, declare.names())]
+    if names:
+        chosen = [declare.declaration(name) for name in names]
+    else:
+        chosen = [declared for declared in declare.every()[0] if available(declared.name)]
     from repro.data.load import verify
 
     results = [

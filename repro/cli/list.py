@@ -25,15 +25,17 @@ Examples:
 @as_json
 def command(search: str, as_json: bool, **wanted: str | None) -> None:
     """List the recipes."""
+    from repro.recipes.find import ids, unusable
     from repro.recipes.listing import summary
-    from repro.recipes.load import ids
 
-    rows = []
+    rows, wrong = [], [*unusable().values()]
     for recipe_id in ids():
         try:
             rows.append(summary(recipe_id))
         except UserError as error:
-            click.echo(f"Skipped: {error}", err=True)
+            wrong.append(error)
+    for problem in wrong:
+        click.echo(f"Skipped: {problem}", err=True)
     given = {field: value for field, value in wanted.items() if value}
     rows = [r for r in rows if all(r[f] == value for f, value in given.items()) and _has(r, search)]
     if as_json:

@@ -15,6 +15,7 @@ from pathlib import Path
 from repro import paths
 from repro.data.declare import DataSet, declaration
 from repro.data.schema import Columns, Hub
+from repro.files import listed
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,9 @@ def find_files(declared: DataSet, split: str) -> Files | None:
         return None
     name = declared.hub_split(split)
     if root := os.environ.get("REPRO_DATA"):
-        folder = Path(root).expanduser() / declared.name
+        folder = paths.from_home(root) / declared.name
         for pattern in (f"{name}-*.parquet", f"{name}-*.arrow"):
-            if found := sorted(folder.glob(pattern)):
+            if found := listed(folder, pattern):
                 return Files("REPRO_DATA", declared.columns, tuple(found))
     if declared.source.hub and (found := _hub_files(declared.source.hub, name)):
         return Files("hub cache", declared.columns, tuple(found))
@@ -92,7 +93,7 @@ def _hub_files(hub: Hub, split: str) -> list[Path]:
     """The newest complete copy: <cache>/<owner>___<name>/<config>/<version>/<commit>/<name>-<split>[-…].arrow."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     home = os.environ.get("HF_HOME") or f"{base}/huggingface"
-    root = Path(os.environ.get("HF_DATASETS_CACHE") or f"{home}/datasets").expanduser()
+    root = paths.from_home(os.environ.get("HF_DATASETS_CACHE") or f"{home}/datasets")
     name = hub.repo.rpartition("/")[2]
     folders = [
         folder

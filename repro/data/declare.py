@@ -10,8 +10,10 @@ from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, model_v
 
 from repro.data.schema import Columns, Fingerprints, Source
 from repro.errors import UserError, suggestion
+from repro.files import listed
+from repro.names import UNDERSCORED, underscored
 from repro.recipes import yaml
-from repro.recipes.problems import InvalidFile, problems_of
+from repro.recipes.problems import InvalidFile, locate, problems_of
 from repro.recipes.schema import Part
 
 SETS = Path(__file__).parent / "sets"
@@ -97,21 +99,38 @@ class DataSet(Part):
 
 def names() -> list[str]:
     """The names of all declared data sets, sorted."""
-    return sorted(path.stem for path in SETS.glob("*.yaml"))
+    return [path.stem for path in listed(SETS, "*.yaml")]
 
 
 def declaration(name: str) -> DataSet:
     """The declaration of a data set. Raises UserError, naming the nearest name, when there is none."""
-    path = SETS / f"{name}.yaml"
     if name not in names():
         near = suggestion(name, names()) or "; `repro data list` shows all"
-        raise UserError(f"No data set is called `{name}`{near}")
-    return _read(path)
+        raise UserError(f"No data set is called `{name:.100}`{near}")
+    return _read(SETS / f"{name}.yaml")
+
+
+def every() -> tuple[list[DataSet], list[UserError]]:
+    """All valid declarations, by name; and what is wrong with each of the others."""
+    found, wrong = [], []
+    for name in names():
+        try:
+            found.append(declaration(name))
+        except UserError as error:
+            wrong.append(error)
+    return found, wrong
 
 
 @cache
 def _read(path: Path) -> DataSet:
+    if not underscored(path.stem):
+        raise UserError(
+            f"{path}: `{path.stem}` is not usable as a data set's name ({UNDERSCORED}); rename the file."
+        )
+    values = yaml.read(path)
+    if "name" in values:
+        raise InvalidFile([locate(("name",), "is the file's name; leave it out", [path])])
     try:
-        return DataSet.model_validate({"name": path.stem, **yaml.read(path)})
+        return DataSet.model_validate({"name": path.stem, **values})
     except ValidationError as error:
         raise InvalidFile(problems_of(error, [path])) from None

@@ -6,6 +6,7 @@ mapped into memory and has no position, so processes and threads do not disturb 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -110,6 +111,9 @@ class File:
         """Turns what Arrow raises into an error that names the file and what helps."""
         try:
             yield
+        except (FileNotFoundError, PermissionError) as error:
+            reason = os.strerror(error.errno) if error.errno else "it is not there"
+            raise UserError(f"{self.path}: cannot be read: {reason}.") from None
         except (pa.ArrowException, OSError) as error:
             reason = str(error).partition("\n")[0].rstrip(".")
             raise UserError(

@@ -113,7 +113,9 @@ def typed(path: Path, content: Any, kind: type[Kept]) -> Kept:
 
 def damaged(path: Path, why: str) -> UserError:
     """What to say of a kept file that cannot be used."""
-    return UserError(f"{path} was damaged or edited ({why}); `--force` starts the run again without it.")
+    return UserError(
+        f"{path} was damaged or edited ({' '.join(why.split())}); `--force` starts the run again without it."
+    )
 
 
 def digest(content: Any) -> str:

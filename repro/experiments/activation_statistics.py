@@ -28,7 +28,12 @@ class ActivationStatistics(Stage):
 
     class Options(StageOptions):
         precision: ClassVar[str | None] = "fp32"
-
+        metrics: ClassVar[tuple[str, ...]] = (
+            "preactivation_std_2",
+            "preactivation_std_deep",
+            "postactivation_std_2",
+            "postactivation_std_deep",
+        )
         width: PositiveInt = 2048
         hidden: Annotated[int, Field(ge=4)] = 10
         omega: PositiveFloat = 30.0

@@ -35,6 +35,15 @@ class BuresWasserstein(Stage):
     class Options(StageOptions):
         precision: ClassVar[str | None] = "fp64"
         trains: ClassVar[bool] = True
+        metrics: ClassVar[tuple[str, ...]] = (
+            "gap",
+            "distance_gap",
+            "angle",
+            "covariance_error",
+            "rate_error",
+            "critical_gradient",
+            "critical_error",
+        )
         dim: Annotated[int, Field(ge=2)] = 10
         factors: Annotated[int, Field(ge=2)] = 2
         smoothing: NonNegativeFloat = 0.0

@@ -9,7 +9,12 @@ import numpy as np
 from repro.engine.keys import generator, key
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.radioactive import Array, combined_log10, cosine_p, directions, kolmogorov
-from repro.options import Field, PositiveInt, StageOptions
+from repro.options import (
+    Collection,
+    Field,
+    PositiveInt,
+    StageOptions,
+)
 from repro.pictures import plot
 
 CHUNK = 10_000  # directions at a time, for the memory
@@ -30,6 +35,10 @@ class CosineNull(Stage):
         dims: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1)] = (3, 16, 64, 512)
         draws: PositiveInt = 100_000
         classes: PositiveInt = 10
+
+        @property
+        def metrics(self) -> Collection[str]:
+            return [*(f"variance_{dim}" for dim in self.dims), "ks", "combined_ks", "false_positives"]
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import reduce
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import model_validator
@@ -13,7 +13,7 @@ from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.method import info_nce
 from repro.engine.stage import Context, Outcome, Stage
-from repro.options import NonNegativeFloat, PositiveFloat, PositiveInt, StageOptions
+from repro.options import Field, NonNegativeFloat, PositiveFloat, PositiveInt, StageOptions
 
 
 class DimensionalCollapse(Stage):
@@ -31,7 +31,8 @@ class DimensionalCollapse(Stage):
     class Options(StageOptions):
         precision: ClassVar[str | None] = "fp64"
         trains: ClassVar[bool] = True
-        layers: Literal[1, 2] = 1
+        metrics: ClassVar[tuple[str, ...]] = ("low", "high", "low_max", "ratio", "decades")
+        layers: Annotated[int, Field(ge=1, le=2)] = 1
         dim: PositiveInt = 16
         augmented: PositiveInt = 8
         noise: NonNegativeFloat

@@ -39,7 +39,15 @@ class DomainGraph(Stage):
 
     class Options(StageOptions):
         precision: ClassVar[str | None] = "fp64"
-
+        metrics: ClassVar[tuple[str, ...]] = (
+            "gap",
+            "angle",
+            "eigengap",
+            "source_error",
+            "target_error",
+            "transfer",
+            "domain_error",
+        )
         weights: tuple[PositiveFloat, Probability, Probability, Probability]
         classes: Annotated[int, Field(ge=2)] = 2
         domains: Annotated[int, Field(ge=2)] = 2

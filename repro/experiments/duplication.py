@@ -15,7 +15,14 @@ from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
 from repro.networks.reformer import Reformer
-from repro.options import Field, NonNegativeInt, Optimizer, PositiveInt, StageOptions
+from repro.options import (
+    Collection,
+    Field,
+    NonNegativeInt,
+    Optimizer,
+    PositiveInt,
+    StageOptions,
+)
 
 LOGGED = 50  # points of the curve in a whole run
 AT_ONCE = 16  # sequences to evaluate at a time
@@ -58,6 +65,10 @@ class Duplication(Stage):
             if self.width % (2 * self.heads):
                 raise ValueError("`width` must be an even multiple of `heads`")
             return self
+
+        @property
+        def metrics(self) -> Collection[str]:
+            return [f"lsh{n}" if n else "full" for n in self.evaluate]
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

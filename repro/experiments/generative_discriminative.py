@@ -16,7 +16,14 @@ from repro import pictures
 from repro.engine.keys import key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
-from repro.options import Field, NonNegativeFloat, PositiveFloat, PositiveInt, StageOptions
+from repro.options import (
+    Collection,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    StageOptions,
+)
 
 Array = NDArray[Any]
 TESTED = 10_000
@@ -46,6 +53,10 @@ class GenerativeDiscriminative(Stage):
         repeats: PositiveInt = 5
         growth: NonNegativeFloat = 0.0
         error: Annotated[PositiveFloat, Field(lt=1)] = 0.01
+
+        @property
+        def metrics(self) -> Collection[str]:
+            return [f"{model}_{n}" for model in ("nb", "lr") for n in (*self.features, "slope")]
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

@@ -37,7 +37,14 @@ class GradientCaching(Stage):
 
     class Options(StageOptions):
         precision: ClassVar[str | None] = "fp64"
-
+        metrics: ClassVar[tuple[str, ...]] = (
+            "gradient_gap",
+            "accumulation_gap",
+            "loss_gap",
+            "kept_share",
+            "peak_share",
+            "time_ratio",
+        )
         inputs: PositiveInt = 64
         hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (256, 256)
         out: PositiveInt = 64

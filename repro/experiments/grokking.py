@@ -37,6 +37,7 @@ class Grokking(Stage):
     class Options(StageOptions):
         precision: ClassVar[str | None] = "fp32"
         trains: ClassVar[bool] = True
+        metrics: ClassVar[tuple[str, ...]] = ("train_steps", "val_steps", "delay", "train", "val", "best_val")
         operation: Literal["addition", "subtraction", "division"]
         modulus: Annotated[int, Field(ge=3)] = 97
         share: Annotated[float, Field(gt=0, lt=1)] = 0.5

@@ -17,6 +17,7 @@ from repro.experiments.hebbian.episodes import Job, Trial, fitness
 from repro.experiments.hebbian.networks import start
 from repro.experiments.hebbian.worlds import WORLDS
 from repro.options import (
+    Collection,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -70,6 +71,11 @@ class HebbianControl(Stage):
         def modules(self) -> tuple[str, ...]:
             simulator = {"carracing": ("Box2D",), "ant": ("mujoco",)}.get(self.world, ())
             return ("gymnasium", *simulator)
+
+        @property
+        def metrics(self) -> Collection[str]:
+            legs = ("return_right", "return_left") if self.world == "ant" else ()
+            return ["return", *legs, *(f"return_zeroed_{round(100 * share)}" for share in self.zeroed)]
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

@@ -41,6 +41,15 @@ class ImbalancedContrast(Stage):
     class Options(StageOptions):
         precision: ClassVar[str | None] = "fp32"
         trains: ClassVar[bool] = True
+        metrics: ClassVar[tuple[str, ...]] = (
+            "frame_plain",
+            "frame_relu",
+            "spread_plain",
+            "spread_relu",
+            "top1_plain",
+            "top1_relu",
+        )
+        splits: ClassVar[tuple[str, ...]] = ("train", "test")
         per_class: Annotated[int, Field(ge=2)] = 500
         ratio: PositiveInt = 10
         batch: PositiveInt = 250

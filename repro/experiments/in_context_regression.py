@@ -12,11 +12,13 @@ from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.regression.methods import predict
 from repro.experiments.regression.problems import draw
-from repro.options import Field, PositiveInt, StageOptions
+from repro.options import (
+    Collection,
+    Field,
+    PositiveInt,
+    StageOptions,
+)
 from repro.pictures import save
-
-# The methods other than language models in the table of mean ranks in the authors' README.
-RANKED = ("linear", "linear_poly", "gradient_boosting", "random_forest", "knn", "average", "last", "random")
 
 
 class InContextRegression(Stage):
@@ -26,12 +28,16 @@ class InContextRegression(Stage):
     examples. The run's seed s sets the random state of the methods, 1 + s; the authors' is 1. `on` says where the
     error is taken: on the `test` points, or on the `train` points but the first, the paper's "hindsight".
 
-    Metrics: `<problem>_<method>`, and `rank_<method>`, 1 for the best of the methods in `RANKED`, the mean over the
+    Metrics: `<problem>_<method>`, and `rank_<method>`, 1 for the best of the methods in `ranked`, the mean over the
     problems. The picture ranks.svg shows the ranks of all methods.
     """
 
     class Options(StageOptions):
         precision: ClassVar[str | None] = "fp64"
+        # The methods other than language models in the table of mean ranks in the authors' README.
+        ranked: ClassVar[tuple[str, ...]] = (
+            "linear", "linear_poly", "gradient_boosting", "random_forest", "knn", "average", "last", "random"
+        )  # fmt: skip
 
         problems: Annotated[
             tuple[
@@ -67,6 +73,11 @@ class InContextRegression(Stage):
         draws: PositiveInt = 100
         on: Literal["test", "train"] = "test"
 
+        @property
+        def metrics(self) -> Collection[str]:
+            errors = [f"{problem}_{method}" for problem in self.problems for method in self.methods]
+            return [*errors, *(f"rank_{method}" for method in self.methods if method in self.ranked)]
+
     def run(self, ctx: Context) -> Outcome:
         o = self.options
         loop = Loop(ctx, o.draws, {}, len(o.problems) * len(o.methods))
@@ -78,7 +89,7 @@ class InContextRegression(Stage):
             for m in o.methods
         }
         metrics = {f"{p}_{m}": value for (p, m), value in error.items()}
-        ranked = [m for m in o.methods if m in RANKED]
+        ranked = [m for m in o.methods if m in o.ranked]
         for m, places in ranks(error, o.problems, ranked).items():
             metrics[f"rank_{m}"] = float(np.mean(places))
         if ctx.setup.main:

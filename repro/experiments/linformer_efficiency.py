@@ -11,7 +11,12 @@ from repro.engine.keys import key
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.live import Live
 from repro.networks.linformer import EncoderLayer
-from repro.options import Field, PositiveInt, StageOptions
+from repro.options import (
+    Collection,
+    Field,
+    PositiveInt,
+    StageOptions,
+)
 from repro.pictures import plot
 
 
@@ -37,6 +42,12 @@ class LinformerEfficiency(Stage):
         hidden: PositiveInt = 3072
         heads: PositiveInt = 12
         repeats: PositiveInt = 3
+
+        @property
+        def metrics(self) -> Collection[str]:
+            memory = [f"memory_saved_{n}" for n in self.lengths]
+            time = [f"time_saved_{n}" for n in self.lengths if n in self.timed]
+            return [f"{saved}_k{k}" for saved in (*memory, *time) for k in self.projected]
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

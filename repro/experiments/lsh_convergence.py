@@ -14,7 +14,13 @@ from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
 from repro.networks.attention.full import shared_qk, unit
 from repro.networks.attention.lsh import arranged, hashed, lsh, reaches, rotations
-from repro.options import Field, PositiveFloat, PositiveInt, StageOptions
+from repro.options import (
+    Collection,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    StageOptions,
+)
 from repro.pictures import plot
 
 NAMES = {
@@ -56,6 +62,11 @@ class LshConvergence(Stage):
             if self.length % self.chunk or self.length % 2:
                 raise ValueError("`length` must be even, and `chunk` must divide it")
             return self
+
+        @property
+        def metrics(self) -> Collection[str]:
+            kinds = [f"{kind}_{n}" for kind in ("bucket", "recall", "mass", "error") for n in self.hashes]
+            return [*kinds, "monotone", "error_monotone"]
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

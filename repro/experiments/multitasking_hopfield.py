@@ -12,7 +12,14 @@ from repro import pictures
 from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
-from repro.options import Field, NonNegativeFloat, PositiveInt, Probability, StageOptions
+from repro.options import (
+    Collection,
+    Field,
+    NonNegativeFloat,
+    PositiveInt,
+    Probability,
+    StageOptions,
+)
 
 GROUPS = 50  # parts of the network that are updated one after the other in a sweep
 
@@ -40,6 +47,11 @@ class MultitaskingHopfield(Stage):
         noise: NonNegativeFloat = 0.0
         start: Literal["hierarchical", "first", "random"] = "hierarchical"
         sweeps: Annotated[PositiveInt, Field(ge=2)] = 20
+
+        @property
+        def metrics(self) -> Collection[str]:
+            overlaps = [f"m_{k + 1}" for k in range(self.patterns)]
+            return [*overlaps, "hierarchy_error", "theory_error", "spread", "moved"]
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

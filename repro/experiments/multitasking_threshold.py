@@ -9,7 +9,12 @@ from torch import Tensor
 from repro.engine.keys import generator, key
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.multitasking_hopfield import beginning, diluted
-from repro.options import Field, PositiveInt, StageOptions
+from repro.options import (
+    Collection,
+    Field,
+    PositiveInt,
+    StageOptions,
+)
 
 HALVINGS = (
     20  # of the interval from 1/2 to 1: 1 − 2d + d^K is positive at its start and negative before its end
@@ -27,6 +32,10 @@ class MultitaskingThreshold(Stage):
 
         spins: PositiveInt = 1_000_000
         patterns: Annotated[tuple[Annotated[int, Field(ge=3)], ...], Field(min_length=1)] = (3, 4, 5, 6)
+
+        @property
+        def metrics(self) -> Collection[str]:
+            return [f"threshold_{k}" for k in self.patterns]
 
     def run(self, ctx: Context) -> Outcome:
         metrics: dict[str, float] = {}

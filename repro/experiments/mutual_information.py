@@ -20,7 +20,15 @@ from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.information.bounds import log_mean_exp
 from repro.experiments.information.estimators import ESTIMATORS, Estimator
 from repro.experiments.information.gaussians import Gaussians, correlation
-from repro.options import Field, Optimizer, PositiveFloat, PositiveInt, StageOptions
+from repro.options import (
+    Collection,
+    Field,
+    Optimizer,
+    PositiveFloat,
+    PositiveInt,
+    Ref,
+    StageOptions,
+)
 
 LOGGED = 50  # points of the curve in a whole run
 
@@ -44,7 +52,8 @@ class MutualInformation(Stage):
     class Options(StageOptions):
         precision: ClassVar[str | None] = "fp32"
         trains: ClassVar[bool] = True
-        of: str | None = None
+        leaves: ClassVar[tuple[str, ...]] = ("critics",)
+        of: Annotated[str, Ref("critics")] | None = None
         dim: PositiveInt
         rho: Annotated[float, Field(gt=-1, lt=1)] | None = None
         information: PositiveFloat | None = None
@@ -78,6 +87,16 @@ class MutualInformation(Stage):
             if "demi" in self.estimators and (self.dim % 2 or self.shared is not None):
                 raise ValueError("`demi` needs an even `dim`, and no `shared`")
             return self
+
+        @property
+        def metrics(self) -> Collection[str]:
+            both = {"rpc": ("rpc", "rpc_mean"), "demi": ("demi", "demi_bound")}
+            names = [name for estimator in self.estimators for name in both.get(estimator, (estimator,))]
+            names = [f"{name}{suffix}" for name in names for suffix in ("", "_exact")]
+            return [
+                "information",
+                *(f"{what}{name}" for what in ("", "gap_", "sd_", "max_") for name in names),
+            ]
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

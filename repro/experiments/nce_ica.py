@@ -12,7 +12,13 @@ from repro.engine.keys import key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.ica import Array, likelihood, nce, normaliser
-from repro.options import Field, PositiveFloat, PositiveInt, StageOptions
+from repro.options import (
+    Collection,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    StageOptions,
+)
 
 
 class NceIca(Stage):
@@ -38,6 +44,11 @@ class NceIca(Stage):
         repeats: PositiveInt = 50
         starts: PositiveInt = 2
         condition: PositiveFloat = 10.0
+
+        @property
+        def metrics(self) -> Collection[str]:
+            at_ratio = [f"{what}_nu{ratio}" for what in ("mixing", "c") for ratio in self.ratios]
+            return ["b_slope", "c_slope", "mixing_ml", *at_ratio]
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

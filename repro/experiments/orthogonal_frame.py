@@ -40,7 +40,17 @@ class OrthogonalFrame(Stage):
 
     class Options(StageOptions):
         precision: ClassVar[str | None] = "fp64"
-
+        metrics: ClassVar[tuple[str, ...]] = (
+            "loss",
+            "gap",
+            "frame",
+            "spread",
+            "cosine_first",
+            "cosine_last",
+            "cosine_mixed",
+            "cosine_min",
+            "cosine_max",
+        )
         sizes: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=2)]
         dim: PositiveInt = 16
         temperature: PositiveFloat = 1.0

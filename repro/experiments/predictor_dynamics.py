@@ -31,6 +31,14 @@ class PredictorDynamics(Stage):
     class Options(StageOptions):
         precision: ClassVar[str | None] = "fp64"
         trains: ClassVar[bool] = True
+        metrics: ClassVar[tuple[str, ...]] = (
+            "decay",
+            "norm",
+            "top",
+            "collapsed",
+            "commutator",
+            "commutator_start",
+        )
         dim: PositiveInt = 10
         noise: NonNegativeFloat = 0.5
         weight_decay: NonNegativeFloat = 0.05

@@ -26,7 +26,17 @@ class PreferenceLandscape(Stage):
 
     class Options(StageOptions):
         precision: ClassVar[str | None] = "fp64"
-
+        metrics: ClassVar[tuple[str, ...]] = (
+            "minima",
+            "maxima",
+            "minimum_at",
+            "maximum_at",
+            "minimum",
+            "maximum",
+            "at_zero",
+            "left_error",
+            "right_error",
+        )
         beta: PositiveFloat = 0.05
         tau: PositiveFloat = 0.05
         span: PositiveFloat = 40.0

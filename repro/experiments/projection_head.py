@@ -34,6 +34,17 @@ class ProjectionHead(Stage):
     class Options(StageOptions):
         precision: ClassVar[str | None] = "fp64"
         trains: ClassVar[bool] = True
+        metrics: ClassVar[tuple[str, ...]] = (
+            "slope",
+            "ratio_pre",
+            "ratio_post",
+            "error",
+            "balance",
+            "weak_pre",
+            "weak_post",
+            "strong_pre",
+            "strong_post",
+        )
         noise: Annotated[tuple[NonNegativeFloat, ...], Field(min_length=2)]
         hidden: PositiveInt = 16
         out: PositiveInt = 16

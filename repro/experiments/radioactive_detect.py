@@ -5,7 +5,7 @@ As in the authors' detect_radioactivity.py.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from repro.engine.features import extract, frozen
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.radioactive import detection
 from repro.networks.build import trained
-from repro.options import StageOptions
+from repro.options import Ref, StageOptions
 
 
 class RadioactiveDetect(Stage):
@@ -27,8 +27,10 @@ class RadioactiveDetect(Stage):
     """
 
     class Options(StageOptions):
-        of: str
-        marks: str
+        metrics: ClassVar[tuple[str, ...]] = ("log10_p", "cosine", "residual")
+        splits: ClassVar[tuple[str, ...]] = ("test",)
+        of: Annotated[str, Ref("classifier")]
+        marks: Annotated[str, Ref("marks")]
 
     def run(self, ctx: Context) -> Outcome:
         o, data = self.options, ctx.data("test")

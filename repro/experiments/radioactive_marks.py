@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,7 @@ from repro.experiments.radioactive import directions
 from repro.networks.build import trained
 from repro.options import (
     Field,
+    NetworkOf,
     NonNegativeFloat,
     Optimizer,
     PositiveFloat,
@@ -52,7 +53,10 @@ class RadioactiveMarks(Stage):
     """
 
     class Options(StageOptions):
-        of: str
+        metrics: ClassVar[tuple[str, ...]] = ("psnr", "shift", "alignment")
+        leaves: ClassVar[tuple[str, ...]] = ("marks",)
+        splits: ClassVar[tuple[str, ...]] = ("train",)
+        of: NetworkOf
         percent: Annotated[float, Field(gt=0, le=100)]
         views: ViewsSpec
         optimizer: Optimizer

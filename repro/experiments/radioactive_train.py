@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
 from repro.data.images import ImageSet
 from repro.engine import checkpoint
 from repro.engine.stage import Context, Outcome, Stage
+from repro.options import Ref
 from repro.stages.train import Train
 
 
@@ -18,7 +19,7 @@ class RadioactiveTrain(Stage):
     """
 
     class Options(Train.Options):
-        marks: str
+        marks: Annotated[str, Ref("marks")]
 
     def run(self, ctx: Context) -> Outcome:
         tensors, _ = checkpoint.load(ctx.of(self.options.marks) / "marks.safetensors")

@@ -12,7 +12,13 @@ from torch import Tensor
 from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
-from repro.options import Field, PositiveFloat, PositiveInt, StageOptions
+from repro.options import (
+    Collection,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    StageOptions,
+)
 from repro.pictures import plot
 
 
@@ -39,6 +45,11 @@ class RandomProjection(Stage):
         epsilon: Annotated[float, Field(gt=0, lt=1)] = 0.5
         spread: PositiveFloat = 1.0
         draws: PositiveInt = 1000
+
+        @property
+        def metrics(self) -> Collection[str]:
+            at_rank = [f"{what}_{rank}" for what in ("failures", "square") for rank in self.ranks]
+            return [*at_rank, "bound_share", "columns_failed", "relative_error"]
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

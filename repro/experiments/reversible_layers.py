@@ -34,7 +34,14 @@ class ReversibleLayers(Stage):
 
     class Options(StageOptions):
         precision: ClassVar[str | None] = "fp64"
-
+        metrics: ClassVar[tuple[str, ...]] = (
+            "inputs_gap",
+            "gradient_gap",
+            "loss_gap",
+            "growth",
+            "plain_growth",
+            "kept_ratio",
+        )
         depths: Annotated[tuple[PositiveInt, ...], Field(min_length=3)] = (1, 2, 4, 8, 16)
         hashes: NonNegativeInt = 0
         length: PositiveInt = 64

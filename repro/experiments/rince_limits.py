@@ -26,7 +26,15 @@ class RinceLimits(Stage):
 
     class Options(StageOptions):
         precision: ClassVar[str | None] = "fp64"
-
+        metrics: ClassVar[tuple[str, ...]] = (
+            "limit_error",
+            "order",
+            "linear_error",
+            "gradient_error",
+            "pull_0",
+            "pull_half",
+            "pull_1",
+        )
         anchors: PositiveInt = 512
         negatives: PositiveInt = 128
         dim: Annotated[int, Field(ge=2)] = 32

@@ -11,7 +11,14 @@ from torch.nn import functional as F
 from repro.data.images import ImageSet
 from repro.engine.keys import generator, key, permutation
 from repro.engine.stage import Context, Outcome, Stage
-from repro.options import Field, PositiveFloat, PositiveInt, Probability, StageOptions
+from repro.options import (
+    Collection,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    Probability,
+    StageOptions,
+)
 from repro.pictures import plot
 
 
@@ -29,6 +36,7 @@ class SelfDistillationProbe(Stage):
 
     class Options(StageOptions):
         precision: ClassVar[str | None] = "fp64"
+        splits: ClassVar[tuple[str, ...]] = ("train", "test")
 
         train: PositiveInt = 2000
         corruption: Probability = 0.5
@@ -44,6 +52,11 @@ class SelfDistillationProbe(Stage):
             3.0,
         )
         iterations: PositiveInt = 500
+
+        @property
+        def metrics(self) -> Collection[str]:
+            at_xi = [f"xi_{xi:g}".replace(".", "_") for xi in (0, *self.xi)]
+            return [*at_xi, "up_to_one", "above_one", "best_xi"]
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

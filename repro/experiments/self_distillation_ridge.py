@@ -28,7 +28,14 @@ class SelfDistillationRidge(Stage):
 
     class Options(StageOptions):
         precision: ClassVar[str | None] = "fp64"
-
+        metrics: ClassVar[tuple[str, ...]] = (
+            "xi",
+            "student",
+            "teacher",
+            "best_teacher",
+            "best_student",
+            "gain",
+        )
         dim: PositiveInt = 30
         samples: PositiveInt = 60
         largest: PositiveFloat = 5.0

@@ -36,7 +36,14 @@ class SinkhornLimits(Stage):
 
     class Options(StageOptions):
         precision: ClassVar[str | None] = "fp64"
-
+        metrics: ClassVar[tuple[str, ...]] = (
+            "independence_gap",
+            "independence_slope",
+            "transport_gap",
+            "bound_share",
+            "falling",
+            "marginal_error",
+        )
         bins: Annotated[int, Field(ge=2)] = 64
         strengths: Annotated[tuple[PositiveFloat, ...], Field(min_length=2)]
         tolerance: PositiveFloat = 1e-9

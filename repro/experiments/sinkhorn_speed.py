@@ -12,7 +12,13 @@ from torch import Tensor
 from repro.engine.keys import generator, key
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.sinkhorn_limits import problem, transport
-from repro.options import Field, PositiveFloat, PositiveInt, StageOptions
+from repro.options import (
+    Collection,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    StageOptions,
+)
 
 
 class SinkhornSpeed(Stage):
@@ -36,6 +42,10 @@ class SinkhornSpeed(Stage):
         tolerance: PositiveFloat = 0.01
         repeats: PositiveInt = 5
         at_most: PositiveInt | None = None
+
+        @property
+        def metrics(self) -> Collection[str]:
+            return [f"{what}_{d}" for what in ("speedup", "iterations", "error") for d in self.bins]
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

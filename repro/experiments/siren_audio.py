@@ -14,7 +14,14 @@ from torch import Tensor
 from repro.data.audio import clip
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.coordinate_fit import contenders, train
-from repro.options import Field, Optimizer, PositiveFloat, PositiveInt, StageOptions
+from repro.options import (
+    Collection,
+    Field,
+    Optimizer,
+    PositiveFloat,
+    PositiveInt,
+    StageOptions,
+)
 from repro.pictures import plot
 
 BLOCKS = 100  # of the picture of errors
@@ -44,6 +51,10 @@ class SirenAudio(Stage):
         hidden: PositiveInt = 3
         omega: PositiveFloat = 30.0
         against: tuple[Literal["relu", "tanh", "relu_pe"], ...] = ("relu", "relu_pe")
+
+        @property
+        def metrics(self) -> Collection[str]:
+            return [*(f"{net}_mse" for net in ("siren", *self.against)), "silence_mse", "siren_snr"]
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

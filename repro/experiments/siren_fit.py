@@ -17,7 +17,14 @@ from torchvision.transforms import functional as pictures
 
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.coordinate_fit import contenders, train
-from repro.options import Field, Optimizer, PositiveFloat, PositiveInt, StageOptions
+from repro.options import (
+    Collection,
+    Field,
+    Optimizer,
+    PositiveFloat,
+    PositiveInt,
+    StageOptions,
+)
 
 
 class SirenFit(Stage):
@@ -34,6 +41,7 @@ class SirenFit(Stage):
     class Options(StageOptions):
         precision: ClassVar[str | None] = "fp32"
         trains: ClassVar[bool] = True
+        splits: ClassVar[tuple[str, ...]] = ("train",)
         side: Annotated[int, Field(ge=8)] = 256
         steps: PositiveInt = 500
         optimizer: Optimizer = Optimizer(name="adam", lr=1e-4)
@@ -45,6 +53,10 @@ class SirenFit(Stage):
             "tanh",
             "relu_pe",
         )
+
+        @property
+        def metrics(self) -> Collection[str]:
+            return [*(f"{net}_psnr" for net in ("siren", *self.against)), "psnr_gap"]
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

@@ -20,7 +20,14 @@ from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.coordinate_fit import CHUNK, LOGGED, contenders
 from repro.experiments.siren_fit import grid
 from repro.networks.derivatives import jets
-from repro.options import Field, Optimizer, PositiveFloat, PositiveInt, StageOptions
+from repro.options import (
+    Collection,
+    Field,
+    Optimizer,
+    PositiveFloat,
+    PositiveInt,
+    StageOptions,
+)
 from repro.pictures import save
 
 LAYER = 0.5  # width of the absorbing layer on each side of [−1, 1]²
@@ -53,6 +60,10 @@ class SirenHelmholtz(Stage):
         hidden: PositiveInt = 3
         omega: PositiveFloat = 30.0
         against: Annotated[tuple[Literal["relu", "tanh"], ...], Field(min_length=1)] = ("tanh",)
+
+        @property
+        def metrics(self) -> Collection[str]:
+            return [f"{net}_error" for net in ("siren", *self.against)]
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

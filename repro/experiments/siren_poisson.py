@@ -17,7 +17,14 @@ from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.coordinate_fit import CHUNK, contenders, train
 from repro.experiments.siren_fit import draw, grid, psnr, resized
 from repro.networks import derivatives
-from repro.options import Field, Optimizer, PositiveFloat, PositiveInt, StageOptions
+from repro.options import (
+    Collection,
+    Field,
+    Optimizer,
+    PositiveFloat,
+    PositiveInt,
+    StageOptions,
+)
 
 LEGIBLE = 128  # pixels
 
@@ -38,6 +45,7 @@ class SirenPoisson(Stage):
     class Options(StageOptions):
         precision: ClassVar[str | None] = "fp32"
         trains: ClassVar[bool] = True
+        splits: ClassVar[tuple[str, ...]] = ("train",)
         side: Annotated[int, Field(ge=8)] = 128
         supervise: Literal["gradient", "laplacian"] = "gradient"
         amplify: PositiveFloat = 1.0
@@ -47,6 +55,11 @@ class SirenPoisson(Stage):
         hidden: PositiveInt = 3
         omega: PositiveFloat = 30.0
         against: tuple[Literal["relu", "tanh", "relu_pe"], ...] = ("tanh", "relu_pe")
+
+        @property
+        def metrics(self) -> Collection[str]:
+            kinds = ("psnr", "field_psnr")
+            return ["spectral_psnr", *(f"{net}_{kind}" for net in ("siren", *self.against) for kind in kinds)]
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

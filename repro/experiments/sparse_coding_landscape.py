@@ -40,6 +40,14 @@ class SparseCodingLandscape(Stage):
     class Options(StageOptions):
         precision: ClassVar[str | None] = "fp32"
         trains: ClassVar[bool] = True
+        metrics: ClassVar[tuple[str, ...]] = (
+            "max_cosine",
+            "median_cosine",
+            "min_cosine",
+            "start_cosine",
+            "alignment",
+            "similarity",
+        )
         loss: Literal["infonce", "alignment"] = "infonce"
         samples: PositiveInt = 3000
         dim: PositiveInt = 50

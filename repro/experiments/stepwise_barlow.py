@@ -6,12 +6,19 @@ import math
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
+from pydantic import model_validator
 from torch import Tensor, nn
 
 from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
-from repro.options import Field, PositiveFloat, PositiveInt, StageOptions
+from repro.options import (
+    Collection,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    StageOptions,
+)
 from repro.pictures import plot
 
 
@@ -38,6 +45,17 @@ class StepwiseBarlow(Stage):
         scale: PositiveFloat = 1e-3
         lr: PositiveFloat = 0.005
         steps: PositiveInt = 10000
+
+        @model_validator(mode="after")
+        def _enough_eigenvalues(self) -> Any:
+            if self.dim > len(self.spectrum):
+                raise ValueError("`dim` must not be more than the number of eigenvalues, those of `spectrum`")
+            return self
+
+        @property
+        def metrics(self) -> Collection[str]:
+            errors = ("time_error", "naive_error", "plateau_error", "trajectory_error", "embedding_error")
+            return [*(f"time_{j + 1}" for j in range(self.dim)), "loss", *errors]
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

@@ -16,7 +16,14 @@ from repro.engine.loop import Loop
 from repro.engine.method import unit
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.uniform_sphere import continuum
-from repro.options import Field, PositiveFloat, PositiveInt, Probability, StageOptions
+from repro.options import (
+    Collection,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    Probability,
+    StageOptions,
+)
 from repro.pictures import plot
 
 CHANGES = ("instances", "features", "zeros")
@@ -42,6 +49,12 @@ class WassersteinUniformity(Stage):
         collapse: Annotated[tuple[Probability, ...], Field(min_length=1)] = (0.0, 0.25, 0.5, 0.75, 0.9)
         copies: tuple[PositiveInt, ...] = ()
         t: PositiveFloat = 2.0
+
+        @property
+        def metrics(self) -> Collection[str]:
+            changes = [f"_{how}_{c}" for how in ("instances", "features", "zeros") for c in self.copies]
+            levels = [f"{metric}_{round(100 * share)}" for metric in ("w2", "lu") for share in self.collapse]
+            return [f"{level}{change}" for level in levels for change in ("", *changes)]
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

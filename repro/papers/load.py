@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from repro import paths
 from repro.cache import Remembered
 from repro.errors import UserError, suggestion
+from repro.files import listed
 from repro.papers.schema import Paper
 from repro.recipes import yaml
 from repro.recipes.problems import InvalidFile, locate, problems_of
@@ -28,7 +29,7 @@ def file_of(slug: str) -> Path:
     files = _files(paths.papers_dir())
     if slug not in files:
         hint = suggestion(slug, files) or "; `repro papers` lists all"
-        raise UserError(f"No paper `{slug}`{hint}")
+        raise UserError(f"No paper `{slug:.100}`{hint}")
     return files[slug]
 
 
@@ -58,4 +59,4 @@ def _paper(path: Path) -> Paper:
 
 @cache
 def _files(folder: Path) -> dict[str, Path]:
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    return {path.stem: path for path in listed(folder, "*.yaml")}

@@ -11,8 +11,10 @@ from repro import paths
 from repro.errors import UserError
 from repro.papers.load import papers
 from repro.papers.schema import Paper
+from repro.recipes.find import unusable
 from repro.recipes.listing import summary
-from repro.recipes.load import ids, load
+from repro.recipes.load import ids, valid
+from repro.recipes.schema import Recipe
 from repro.results.rows import Row, rows
 from repro.results.store import Store
 from repro.results.summary import OUTCOMES
@@ -83,7 +85,9 @@ def survey(results: Sequence[Row] | None = None) -> tuple[list[Standing], list[U
     `results` are the rows of results of all recipes, read here when they are not given.
     """
     recipes, invalid = _recipes_by_paper()
-    found = recorded(chain.from_iterable(recipes.values())) if results is None else results
+    run, broken = valid(_with_records(chain.from_iterable(recipes.values())))
+    invalid += broken
+    found = _results(run) if results is None else results
     standings = []
     for paper in papers():
         if isinstance(paper, UserError):
@@ -100,14 +104,20 @@ def recipes_of(slug: str) -> list[str]:
 
 def recorded(recipes: Iterable[str]) -> list[Row]:
     """The rows of results of those recipes that have been run; to judge the others would take time for nothing."""
-    store = Store(paths.results_dir())
-    run = [load(recipe) for recipe in recipes if (store.root / "records" / recipe).is_dir()]
-    return rows(run, store)
+    return _results(valid(_with_records(recipes))[0])
+
+
+def _with_records(recipes: Iterable[str]) -> list[str]:
+    return [recipe for recipe in recipes if (paths.results_dir() / "records" / recipe).is_dir()]
+
+
+def _results(recipes: Sequence[Recipe]) -> list[Row]:
+    return rows(recipes, Store(paths.results_dir()))
 
 
 def _recipes_by_paper() -> tuple[dict[str, list[str]], list[UserError]]:
     recipes: dict[str, list[str]] = {}
-    invalid = []
+    invalid = [*unusable().values()]
     for recipe in ids():
         try:
             recipes.setdefault(str(summary(recipe)["paper"]), []).append(recipe)

@@ -1,55 +1,93 @@
-"""Everything that can be wrong with recipe and paper files, found without running anything."""
+"""Everything that can be wrong with the files of a project, found without running anything."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from repro.data.declare import names as dataset_names
+from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
+
+from repro import components
+from repro.data import declare
 from repro.errors import UserError, suggestion
 from repro.papers.load import paper, slugs
 from repro.papers.tie import problems as untied
-from repro.recipes.load import ids, lineage, load
-from repro.recipes.problems import InvalidFile, locate
+from repro.recipes import yaml
+from repro.recipes.find import ids, unusable
+from repro.recipes.inherit import lineage
+from repro.recipes.load import examined
+from repro.recipes.problems import InvalidFile, locate, problems_of
 from repro.recipes.schema import Recipe
+from repro.views import policies
 
 
-def check_recipes(recipe_ids: Sequence[str] | None = None) -> Iterator[str]:
-    """The problems of these recipes (default: all), each as `file:line: key: message`."""
-    for recipe_id in recipe_ids or ids():
-        try:
-            recipe = load(recipe_id)
-        except InvalidFile as error:
-            yield from map(str, error.problems)
-        except UserError as error:
-            yield str(error)
-        else:
-            yield from _references(recipe, [path for path, _ in lineage(recipe_id)])
+def check_all() -> Iterator[str]:
+    """The problems of all recipes, papers, data sets, policies and components, each as `file:line: key: message`."""
+    yield from map(str, unusable().values())
+    yield from check_recipes(list(ids()))
+    yield from check_papers()
+    yield from _told(declare.declaration, declare.names())
+    yield from _told(_policy, policies.names())
+    yield from components.faults()
+
+
+def check_recipes(recipe_ids: Iterable[str]) -> Iterator[str]:
+    """The problems of these recipes."""
+    told: set[str] = set()
+    for recipe_id in recipe_ids:
+        for problem in _told(_recipe, [recipe_id]):
+            if problem not in told:  # a child has those of its parent
+                yield problem
+            told.add(problem)
 
 
 def check_papers(only: Sequence[str] | None = None) -> Iterator[str]:
     """The problems of these paper files (default: all)."""
-    for slug in only or slugs():
+    return _told(paper, slugs() if only is None else only)
+
+
+def _told(read: Callable[[str], Any], names: Iterable[str]) -> Iterator[str]:
+    """What reading each of these complains of."""
+    for name in names:
         try:
-            paper(slug)
+            read(name)
         except InvalidFile as error:
             yield from map(str, error.problems)
         except UserError as error:
             yield str(error)
 
 
-def _references(recipe: Recipe, files: Sequence[Path]) -> Iterator[str]:
-    """What a valid recipe refers to must exist: its data set, its paper, the paper's numbers."""
-    if recipe.dataset and recipe.dataset not in dataset_names():
-        near = suggestion(recipe.dataset, dataset_names())
-        yield str(locate(("dataset",), f"no data set `{recipe.dataset}`{near}", files))
+def _recipe(recipe_id: str) -> None:
+    recipe, problems = examined(recipe_id)
+    files = [path for path, _ in lineage(recipe_id)]
+    for key, message in _of_the_paper(recipe) if recipe else ():
+        problems.append(locate((key,), message, files))
+    if problems:
+        raise InvalidFile(problems)
+
+
+def _of_the_paper(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """What a recipe says of its paper must be so: that it is there, and reports these numbers."""
     if recipe.paper not in slugs():
         near = suggestion(recipe.paper, slugs()) or "; `repro new` writes a paper file"
-        yield str(locate(("paper",), f"no paper `{recipe.paper}`{near}", files))
+        yield "paper", f"no paper `{recipe.paper}`{near}"
         return
     try:
         reported = paper(recipe.paper)
     except UserError:
         return  # told with the papers
     for message in untied(recipe, reported):
-        yield str(locate(("expected",), message, files))
+        yield "expected", message
+
+
+def _policy(name: str) -> None:
+    path: Path = policies.FOLDER / f"{name}.yaml"
+    each = yaml.read(path).get("each")
+    try:
+        policies.expand({"policy": name, "count": len(each) if isinstance(each, list) else 1})
+    except ValidationError as error:
+        raise InvalidFile(problems_of(error, [path])) from None
+    except PydanticCustomError as error:
+        raise UserError(f"{path}: {error}") from None

@@ -11,6 +11,7 @@ import psutil
 
 from repro.data.available import available
 from repro.data.declare import declaration
+from repro.errors import UserError
 from repro.recipes.schema import Recipe
 
 
@@ -32,8 +33,11 @@ def obstacle(recipe: Recipe, here: Machine, sensibly: bool = True) -> str | None
 
     Without `sensibly`, only what makes it impossible counts: a user may start a GPU recipe on a CPU.
     """
-    if recipe.dataset and available(recipe.dataset) is None:
-        return f"data set `{recipe.dataset}` is not here: {declaration(recipe.dataset).how_to_get}"
+    try:
+        if recipe.dataset and available(recipe.dataset) is None:
+            return f"data set `{recipe.dataset}` is not here: {declaration(recipe.dataset).how_to_get}"
+    except UserError as error:  # its declaration is broken
+        return str(error).rstrip(".")
     modules = (module for stage in recipe.stages.values() for module in stage.modules)
     if missing := next((m for m in modules if find_spec(m) is None), None):
         return f"`{missing}` is not installed; `pip install 'repro-recipes[control]'` gets it"

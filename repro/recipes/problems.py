@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,8 @@ from pydantic_core import ErrorDetails
 
 from repro.errors import UserError
 from repro.recipes.yaml import line_of
+
+MOST = 50  # problems told of one file
 
 
 @dataclass(frozen=True)
@@ -22,21 +24,38 @@ class Problem:
     key: str
     message: str
 
+    @property
+    def told(self) -> str:
+        """Key and message in one line."""
+        return " ".join((f"{self.key}: {self.message}" if self.key else self.message).split())
+
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: " + (f"{self.key}: " if self.key else "") + self.message
+        return f"{self.file}:{self.line}: {self.told}"
 
 
 class InvalidFile(UserError):
-    """A recipe or paper file with one or more problems."""
+    """A recipe, paper or data set file with one or more problems."""
 
     def __init__(self, problems: Sequence[Problem]):
         super().__init__("\n".join(map(str, problems)))
         self.problems = list(problems)
 
 
-def problems_of(error: ValidationError, files: Sequence[Path]) -> list[Problem]:
-    """The validation errors of a recipe, located in `files`: the recipe's own file, then those it extends."""
-    return [locate(tuple(e["loc"]), _message(e), files) for e in error.errors()]
+def problems_of(
+    error: ValidationError, files: Sequence[Path], own: Collection[str | int] = ()
+) -> list[Problem]:
+    """The validation errors of a recipe, located in `files`: the recipe's own file, then those it extends.
+
+    The keys `own` can stand in its own file only.
+    """
+    errors = error.errors(include_url=False)
+    found = []
+    for e in errors[:MOST]:
+        loc = tuple(key for key in e["loc"] if key != "[key]")
+        found.append(locate(loc, _message(e), files[:1] if loc and loc[0] in own else files))
+    if more := len(errors) - len(found):
+        found.append(Problem(files[0], 1, "", f"and {more} more problems"))
+    return found
 
 
 def locate(loc: tuple[str | int, ...], message: str, files: Sequence[Path]) -> Problem:

@@ -9,12 +9,11 @@ from repro import paths
 from repro.components import names as component_names
 from repro.data.declare import names as dataset_names
 from repro.errors import UserError
+from repro.names import HYPHENATED, hyphenated
 from repro.papers.load import paper as load_paper
 from repro.papers.load import slugs
 from repro.papers.schema import Paper
-from repro.recipes.load import file_of, files
-
-ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+from repro.recipes.find import file_of, files, unusable
 
 
 def start(recipe: str, paper: str | None, extends: str | None, family: str | None) -> list[Path]:
@@ -22,13 +21,11 @@ def start(recipe: str, paper: str | None, extends: str | None, family: str | Non
 
     Raises UserError when the id is taken or malformed; nothing is overwritten.
     """
-    for word in filter(None, (recipe, paper, family)):
-        if not ID.fullmatch(word):
-            raise UserError(
-                f"`{word}` is not usable as a name; use lower-case letters, digits and single hyphens."
-            )
-    if recipe in files():
-        raise UserError(f"Recipe `{recipe}` exists already: {files()[recipe]}.")
+    for word in (recipe, paper, family):
+        if word is not None and not hyphenated(word):
+            raise UserError(f"`{word:.100}` is not usable as a name; use {HYPHENATED}.")
+    if recipe in files() or recipe in unusable():
+        raise UserError(f"Recipe `{recipe}` exists already: {file_of(recipe)}.")
     if not paper and not extends:
         raise UserError("Name the paper with --paper, or the recipe to start from with --extends.")
     known = load_paper(paper) if paper and paper in slugs() else None
@@ -42,12 +39,14 @@ def start(recipe: str, paper: str | None, extends: str | None, family: str | Non
 
 
 def _write(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        raise UserError(f"{path} exists already; nothing was written.")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
-    except FileExistsError:
-        raise UserError(f"{path} exists already; nothing was written.") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}.") from None
     return path
 
 

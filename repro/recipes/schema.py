@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from repro.names import UNDERSCORED, underscored
 from repro.options import NonNegativeFloat, NonNegativeInt, Options, PositiveFloat, StageSpec
+
+
+def _named(name: str) -> str:
+    if not underscored(name):
+        raise ValueError(f"`{name:.100}` is not usable as a stage's name ({UNDERSCORED})")
+    return name
+
 
 Evidence = Literal["paper", "abstract", "notes", "code", "web", "derived", "memory"]
 Tier = Literal["cpu", "gpu", "cluster"]
@@ -14,6 +22,7 @@ Precision = Literal["auto", "fp32", "tf32", "bf16"]
 Kind = Literal["theory", "direction", "number"]
 Role = Literal["claim", "baseline"]
 By = Literal["training", "computation"]
+StageName = Annotated[str, AfterValidator(_named)]
 MetricName = Annotated[str, Field(pattern=r"^[a-z0-9_]+\.[a-z0-9_]+$")]
 
 
@@ -130,21 +139,7 @@ class Recipe(Part):
     precision: Precision = "auto"
     minutes: PositiveFloat | None = None
     memory_gb: PositiveFloat | None = None
-    stages: Annotated[dict[str, StageSpec], Field(min_length=1)]
+    stages: Annotated[dict[StageName, StageSpec], Field(min_length=1)]
     expected: tuple[Expected, ...] = ()
     deviations: tuple[Deviation, ...] = ()
     notes: str | None = None
-
-    @model_validator(mode="after")
-    def _names_hang_together(self) -> Recipe:
-        order = list(self.stages)
-        for position, (name, stage) in enumerate(self.stages.items()):
-            of = getattr(stage, "of", None)
-            if of is not None and of not in order[:position]:
-                raise ValueError(f"stage `{name}` builds on `{of}`, which is no earlier stage")
-        for metric in (m for e in self.expected for m in (e.metric, e.greater_than) if m):
-            if metric.split(".")[0] not in order:
-                raise ValueError(
-                    f"expected metric `{metric}`: no stage has that name (stages: {', '.join(order)})"
-                )
-        return self

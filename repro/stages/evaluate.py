@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 from torch import Tensor
 
 from repro.engine.features import accuracy, extract, frozen, labelled
 from repro.engine.stage import Context, Outcome, Stage
 from repro.networks.build import trained
-from repro.options import StageOptions
+from repro.options import (
+    Collection,
+    Ref,
+    StageOptions,
+)
 
 
 class Evaluate(Stage):
     """Runs encoder and head once over the test split. Metrics: `top1`, `top5`, percent."""
 
     class Options(StageOptions):
-        of: str
+        metrics: ClassVar[tuple[str, ...]] = ("top1", "top5")
+        of: Annotated[str, Ref("classifier")]
         split: str = "test"
+
+        @property
+        def splits(self) -> Collection[str]:
+            return (self.split,)
 
     def run(self, ctx: Context) -> Outcome:
         data = labelled(ctx, self.options.split)

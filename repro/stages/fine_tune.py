@@ -20,6 +20,7 @@ from repro.options import (
     Batch,
     Field,
     LabelledViewsSpec,
+    NetworkOf,
     Optimizer,
     PositiveFloat,
     PositiveInt,
@@ -39,7 +40,9 @@ class FineTune(Stage):
 
     class Options(StageOptions):
         trains: ClassVar[bool] = True
-        of: str
+        metrics: ClassVar[tuple[str, ...]] = ("top1", "top5")
+        splits: ClassVar[tuple[str, ...]] = ("train", "test")
+        of: NetworkOf
         fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
         epochs: PositiveInt
         batch: Batch

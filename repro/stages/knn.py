@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from repro.engine.features import accuracy, extract, frozen, labelled
 from repro.engine.method import unit
 from repro.engine.stage import Context, Outcome, Stage
 from repro.networks.build import trained
-from repro.options import PositiveFloat, PositiveInt, StageOptions
+from repro.options import NetworkOf, PositiveFloat, PositiveInt, StageOptions
 
 
 class KNN(Stage):
@@ -25,7 +25,9 @@ class KNN(Stage):
     """
 
     class Options(StageOptions):
-        of: str
+        metrics: ClassVar[tuple[str, ...]] = ("top1", "top5")
+        splits: ClassVar[tuple[str, ...]] = ("train", "test")
+        of: NetworkOf
         k: PositiveInt = 200
         temperature: PositiveFloat = 0.1
         features: Literal["encoder", "head"] | None = None

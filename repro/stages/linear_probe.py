@@ -13,7 +13,16 @@ from repro.engine.keys import key
 from repro.engine.method import Method, view_cross_entropy
 from repro.engine.stage import Context, Outcome, Stage, tiny
 from repro.networks.build import trained
-from repro.options import Batch, LabelledViewsSpec, Optimizer, PositiveInt, Schedule, StageOptions, Views
+from repro.options import (
+    Batch,
+    LabelledViewsSpec,
+    NetworkOf,
+    Optimizer,
+    PositiveInt,
+    Schedule,
+    StageOptions,
+    Views,
+)
 
 
 class LinearProbe(Stage):
@@ -24,7 +33,9 @@ class LinearProbe(Stage):
 
     class Options(StageOptions):
         trains: ClassVar[bool] = True
-        of: str
+        metrics: ClassVar[tuple[str, ...]] = ("top1", "top5")
+        splits: ClassVar[tuple[str, ...]] = ("train", "test")
+        of: NetworkOf
         epochs: PositiveInt
         batch: Batch
         optimizer: Optimizer

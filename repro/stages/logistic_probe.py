@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from repro.engine.keys import key
 from repro.engine.stage import Context, Outcome, Stage
 from repro.errors import UserError
 from repro.networks.build import trained
-from repro.options import Field, PositiveFloat, PositiveInt, StageOptions
+from repro.options import Field, NetworkOf, PositiveFloat, PositiveInt, StageOptions
 from repro.stages.fine_tune import balanced
 
 HELD_OUT = 0.1  # of each class's training images, when C is chosen
@@ -31,7 +31,9 @@ class LogisticProbe(Stage):
     """
 
     class Options(StageOptions):
-        of: str
+        metrics: ClassVar[tuple[str, ...]] = ("top1", "top5")
+        splits: ClassVar[tuple[str, ...]] = ("train", "test")
+        of: NetworkOf
         C: PositiveFloat | Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
         features: Literal["standardised", "unit"] = "standardised"
         iterations: PositiveInt = 1000

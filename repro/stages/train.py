@@ -21,6 +21,7 @@ from repro.networks.build import build
 from repro.options import (
     BackboneSpec,
     Batch,
+    Collection,
     MethodSpec,
     OnlineProbe,
     Optimizer,
@@ -59,6 +60,18 @@ class Train(Stage):
         def _views_that_the_method_takes(self) -> Self:
             self.method.check(self.views)
             return self
+
+        @property
+        def metrics(self) -> Collection[str]:
+            return ("loss", "spread", *(("online_top1", "online_top5") if self.online else ()))
+
+        @property
+        def leaves(self) -> Collection[str]:
+            return ("network", "classifier") if self.network.classifies else ("network",)
+
+        @property
+        def splits(self) -> Collection[str]:
+            return (self.split, "test") if self.online else (self.split,)
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

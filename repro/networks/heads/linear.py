@@ -15,6 +15,10 @@ class Linear(nn.Module):
     class Options(HeadOptions):
         out: PositiveInt | None = None
 
+        @property
+        def classifies(self) -> bool:
+            return self.out is None
+
     def __init__(self, options: Any, dim: int, classes: int):
         super().__init__()
         self.dim = options.out or classes

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from repro.errors import suggestion
+from repro.files import listed
 from repro.options import Views
 from repro.recipes.yaml import read
 
@@ -18,7 +19,7 @@ NOT_OF_ONE_VIEW = ("policy", "count", "each", "local")
 
 def names() -> list[str]:
     """The names of all policies, sorted."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    return [path.stem for path in listed(FOLDER, "*.yaml")]
 
 
 def expand(value: Any) -> Any:
@@ -54,6 +55,6 @@ def _policy(name: str) -> dict[str, Any]:
     if name not in names():
         near = suggestion(name, names())
         raise PydanticCustomError(
-            "unknown_policy", "No views policy is called `{name}`{near}", {"name": name, "near": near}
+            "unknown_policy", "No views policy is called `{name}`{near}", {"name": name[:100], "near": near}
         )
     return read(FOLDER / f"{name}.yaml")

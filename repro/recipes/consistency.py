@@ -1,0 +1,116 @@
+"""Whether a recipe's parts fit together: stages that name others, metrics, data. Known before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from itertools import islice
+from typing import Any, get_args
+
+from pydantic.fields import FieldInfo
+
+from repro.components import OUTSIDE
+from repro.data.declare import declaration
+from repro.data.declare import names as dataset_names
+from repro.errors import UserError, suggestion
+from repro.options import Ref, StageOptions
+from repro.recipes.schema import Recipe
+
+Problem = tuple[tuple[str | int, ...], str]  # where, as a path of keys, and what
+
+
+def contradictions(recipe: Recipe) -> Iterator[Problem]:
+    """Everything in a valid recipe that would make a run fail, or an expected number wait for ever."""
+    yield from _references(recipe)
+    yield from _metrics(recipe)
+    yield from _data(recipe)
+
+
+def _references(recipe: Recipe) -> Iterator[Problem]:
+    earlier: dict[str, StageOptions] = {}
+    for name, stage in recipe.stages.items():
+        for option, field in type(stage).model_fields.items():
+            needs, other = _needed(field), getattr(stage, option)
+            if needs is None or other is None:
+                continue
+            able = [n for n, s in earlier.items() if needs in _declared(s, "leaves")]
+            if other not in able:
+                yield ("stages", name, option), _unfit(recipe, name, other, needs, able)
+        earlier[name] = stage
+
+
+def _unfit(recipe: Recipe, name: str, other: str, needs: str, able: Collection[str]) -> str:
+    near = f"; take {_listed(able)}" if able else f"; no earlier stage leaves a {needs}"
+    if other not in recipe.stages:
+        return f"no stage is called `{other}`{suggestion(other, able) or near}"
+    order = list(recipe.stages)
+    if order.index(other) >= order.index(name):
+        return f"stage `{other}` does not come before `{name}`{near}"
+    return f"stage `{other}` (`kind: {recipe.stages[other].kind}`) leaves no {needs}{near}"
+
+
+def _needed(field: FieldInfo) -> str | None:
+    """What the stage that the option names has to leave, if it names one."""
+    marks = [
+        *field.metadata,
+        *(m for kind in get_args(field.annotation) for m in getattr(kind, "__metadata__", ())),
+    ]
+    return next((mark.needs for mark in marks if isinstance(mark, Ref)), None)
+
+
+def _metrics(recipe: Recipe) -> Iterator[Problem]:
+    for index, expected in enumerate(recipe.expected):
+        for key in ("metric", "greater_than"):
+            if not (metric := getattr(expected, key)):
+                continue
+            stage, _, name = metric.partition(".")
+            if stage not in recipe.stages:
+                message = f"no stage is called `{stage}` (there are {_listed(recipe.stages)})"
+            elif name not in (given := _declared(recipe.stages[stage], "metrics")):
+                near = (
+                    suggestion(name, given)
+                    or f"; it gives {_listed(given) or 'none that its options declare'}"
+                )
+                message = f"stage `{stage}` gives no metric `{name}`{near}"
+            else:
+                continue
+            yield ("expected", index, key), message
+
+
+def _data(recipe: Recipe) -> Iterator[Problem]:
+    known = dataset_names()
+    if recipe.dataset and recipe.dataset not in known:
+        near = suggestion(recipe.dataset, known) or "; `repro data list` shows all"
+        yield ("dataset",), f"no data set `{recipe.dataset}`{near}"
+        return
+    try:
+        splits = declaration(recipe.dataset).splits if recipe.dataset else {}
+    except UserError:
+        return  # told with the data sets
+    for name, stage in recipe.stages.items():
+        for split in _declared(stage, "splits"):
+            if recipe.dataset is None:
+                yield ("stages", name), "needs data, and the recipe names no `dataset`"
+                break
+            if split not in splits:
+                option = [key for key, value in stage if value == split]
+                near = suggestion(split, splits) or f"; it has {_listed(splits)}"
+                yield (
+                    ("stages", name, *option[:1]),
+                    f"data set `{recipe.dataset}` has no split `{split}`{near}",
+                )
+
+
+def _declared(stage: StageOptions, what: str) -> Collection[str]:
+    """The stage's `metrics`, `leaves` or `splits`."""
+    try:
+        found: Any = getattr(stage, what)
+    except NameError as error:
+        raise UserError(
+            f"Stage kind `{stage.kind}`: `{what}` of its options uses `{error.name}`; {OUTSIDE}."
+        ) from None
+    return found
+
+
+def _listed(names: Collection[str]) -> str:
+    shown = ", ".join(f"`{name}`" for name in islice(names, 8))
+    return f"{shown}, …" if len(names) > 8 else shown

@@ -1,0 +1,53 @@
+"""Which recipes there are: the files `recipes/<family>/<id>.yaml`. The name of a file is the id of the recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from repro import paths
+from repro.errors import UserError, suggestion
+from repro.files import listed
+from repro.names import HYPHENATED, hyphenated
+
+
+@cache
+def files() -> dict[str, Path]:
+    """Recipe id -> file, without those of `unusable`."""
+    return {name: found[0] for name, found in _candidates().items() if not _fault(name, found)}
+
+
+def ids() -> Iterable[str]:
+    return sorted(files())
+
+
+def file_of(recipe_id: str) -> Path:
+    """The recipe's file. Raises UserError, naming the nearest id, when there is none, or more than one."""
+    if recipe_id in files():
+        return files()[recipe_id]
+    if recipe_id in (faults := unusable()):
+        raise faults[recipe_id]
+    hint = suggestion(recipe_id, files()) or "; `repro list` shows all"
+    raise UserError(f"No recipe `{recipe_id:.100}`{hint}")
+
+
+def unusable() -> dict[str, UserError]:
+    """File name (without `.yaml`) -> what is wrong, for files that cannot be recipes because of their names."""
+    return {name: UserError(fault) for name, found in _candidates().items() if (fault := _fault(name, found))}
+
+
+def _candidates() -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
+    for path in listed(paths.recipes_dir(), "*/*.yaml"):
+        found.setdefault(path.stem, []).append(path)
+    return found
+
+
+def _fault(name: str, found: list[Path]) -> str | None:
+    if not hyphenated(name):
+        return f"{found[0]}: `{name}` is not usable as a recipe's name ({HYPHENATED}); rename the file."
+    if len(found) > 1:
+        others = " and ".join(map(str, found[1:]))
+        return f"{found[0]}: another recipe has the same name, {others}; rename one."
+    return None
