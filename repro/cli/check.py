@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 
 import click
 
@@ -36,15 +37,31 @@ def command(recipes: tuple[str, ...], schema: bool, as_json: bool) -> None:
 
     for recipe in recipes:
         file_of(recipe)
+    late = [] if recipes or as_json else [*_late()]
     problems = [*(check_recipes(recipes) if recipes else check_all())]
     if as_json:
         echo_json(problems)
     else:
         for problem in problems:
             click.echo(problem, err=True)
+        for line in late:
+            click.echo(line)
         click.echo(f"{_counted(recipes)}: {len(problems)} problem{'s' * (len(problems) != 1)}.")
     if problems:
         sys.exit(2)
+
+
+def _late() -> Iterator[str]:
+    """A line for each recipe that expects something younger than its first record. This is no problem, but said."""
+    from repro import paths
+    from repro.recipes.load import every
+    from repro.results.late import late
+    from repro.results.store import Store
+
+    store = Store(paths.results_dir())
+    for recipe in every()[0]:
+        if metrics := late(recipe, store):
+            yield f"{recipe.id}: expected only since its first record: {', '.join(metrics)}"
 
 
 def _counted(recipes: tuple[str, ...]) -> str:

@@ -10,9 +10,16 @@ import click
 from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
+    from repro.errors import UserError
     from repro.results.store import Store
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+
+
+def tell_invalid(errors: Iterable[UserError]) -> None:
+    """Names on the error stream the files that cannot be read and were passed over."""
+    for error in errors:
+        click.echo(f"Skipped: {error}", err=True)
 
 
 def tell_left_out(store: Store) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from tabulate import tabulate
 
-from repro.cli.common import PAPER, as_json, echo_json
+from repro.cli.common import PAPER, as_json, echo_json, tell_invalid
 
 if TYPE_CHECKING:
     from repro.papers.standing import Standing
@@ -119,8 +119,7 @@ def _survey() -> list[Standing]:
     from repro.papers.standing import survey
 
     standings, invalid = survey()
-    for error in invalid:
-        click.echo(f"Skipped: {error}", err=True)
+    tell_invalid(invalid)
     return standings
 
 

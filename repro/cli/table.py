@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from repro.cli.common import as_json, filters, tell_left_out
+from repro.cli.common import as_json, filters, tell_invalid, tell_left_out
 
 if TYPE_CHECKING:
     from repro.results.multiplicity import Correction
@@ -57,8 +57,9 @@ def command(
 
     from repro import paths
     from repro.files import write_text
+    from repro.recipes.load import every
     from repro.results.multiplicity import corrected
-    from repro.results.page import all_rows, page
+    from repro.results.page import all_rows, in_readme, page
     from repro.results.store import Store
     from repro.results.table import render
 
@@ -66,10 +67,14 @@ def command(
         path = paths.results_dir() / "README.md"
         write_text(path, page())
         click.echo(f"Wrote {path}")
+        readme = paths.project() / "README.md"
+        if readme.is_file() and (text := in_readme(readme.read_text(encoding="utf-8"))):
+            write_text(readme, text)
         return
     store = Store(paths.results_dir())
     rows = all_rows(store, metrics, **wanted)
     tell_left_out(store)
+    tell_invalid(every()[1])
     if correction:
         rows = corrected(rows, correction)
     if plot:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from textwrap import fill
 
 from repro import paths
+from repro.papers.coverage import figures
 from repro.papers.coverage import markdown as coverage_markdown
-from repro.recipes.load import ids, load
+from repro.papers.standing import STATUSES, survey
+from repro.recipes.load import every, load
+from repro.recipes.schema import Recipe
 from repro.results.formats import tabular
 from repro.results.report import counted, working_time
 from repro.results.rows import Row, rows
@@ -25,6 +29,8 @@ recipe with one seed; `measured` is the mean ± standard deviation over the seed
 equivalence test with the recipe's margin; evidence with a `?` is recalled and unchecked, and never counts. `stale?`
 says that the code behind a result has changed since and that no later run has confirmed it."""
 
+MARKS = ("<!-- results -->", "<!-- /results -->")
+
 COMPARISON = """\
 ## Methods on equal terms, at a small budget
 
@@ -35,12 +41,12 @@ reach so early. It ranks them at that budget and says nothing about longer train
 
 
 def all_rows(store: Store, metrics: Collection[str] = (), **wanted: str | None) -> list[Row]:
-    """The rows of the recipes whose fields (tier, family, dataset, paper) are as wanted, where that is given.
+    """The rows of the valid recipes whose fields (tier, family, dataset, paper) are as wanted, where that is given.
 
     `metrics` are whole names, or the part after the stage: `top1` for `knn.top1` and `probe.top1`.
     """
     given = {field: value for field, value in wanted.items() if value}
-    recipes = [r for r in map(load, ids()) if all(getattr(r, f) == value for f, value in given.items())]
+    recipes = [r for r in every()[0] if all(getattr(r, f) == value for f, value in given.items())]
     found = rows(recipes, store)
     return [r for r in found if not metrics or {r.metric, r.metric.split(".")[1]} & {*metrics}]
 
@@ -51,9 +57,9 @@ def _cost(rows: Sequence[Row]) -> str:
     return working_time(run for recipe in recipes for run in counted(recipe, store))
 
 
-def left_behind(recipe_ids: Sequence[str], store: Store) -> Iterator[tuple[str, str, str]]:
+def left_behind(recipes: Sequence[Recipe], store: Store) -> Iterator[tuple[str, str, str]]:
     """(recipe, how many records, why) of the records that do not speak for the recipe as it stands."""
-    for recipe in map(load, recipe_ids):
+    for recipe in recipes:
         records, now = store.of(recipe.id), version(recipe)
         same = of_hash(records, now)
         if older := len(records) - len(same):
@@ -80,6 +86,19 @@ def _listed(metrics: dict[str, list[str]]) -> str:
     return "; ".join(f"{verdict}: {', '.join(dict.fromkeys(of))}" for verdict, of in metrics.items())
 
 
+def in_readme(text: str) -> str:
+    """The README's text with the present results between its two marks."""
+    before, mark, rest = text.partition(MARKS[0])
+    _, end, after = rest.partition(MARKS[1])
+    if not (mark and end):
+        return text
+    found = all_rows(Store(paths.results_dir()))
+    counts = figures(survey(found)[0])
+    papers = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
+    told = f"{headline(found)} Of {counts['papers']} papers: {papers}; see [the results](results/README.md)."
+    return f"{before}{mark}\n{fill(told, 118, break_on_hyphens=False)}\n{end}{after}"
+
+
 def page() -> str:
     """The page's text: what was run, what does not match, the comparison of methods, what waits, and the coverage."""
     store = Store(paths.results_dir())
@@ -87,7 +106,7 @@ def page() -> str:
     waiting = [row for row in found if row.verdict == "missing"]
     cells = [(row.recipe, row.tier, row.metric, expected_cell(row), str(row.evidence)) for row in waiting]
     ran = [row for row in found if row.verdict != "missing"]
-    behind = [*left_behind(list(ids()), store)]
+    behind = [*left_behind(every()[0], store)]
     parts = (
         INTRODUCTION.format(headline=headline(found)),
         render(ran, "md"),
