@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ class DINO(Method):
     The recipe's head ends in the bottleneck; its normalised output meets `prototypes` unit vectors, the paper's
     last layer, at rest for `freeze_epochs`. The teacher follows (section 3.1). Its temperature goes
     linearly, epoch by epoch, from `teacher_start` to `teacher_temperature`, which the last of
-    `teacher_warmup_epochs` has.
+    `teacher_warmup_epochs` has. With `leaves: teacher` later stages get the teacher's encoder and head, as is usual.
     """
 
     class Options(MethodOptions):
@@ -32,6 +32,7 @@ class DINO(Method):
         centre_momentum: Probability = 0.9
         momentum: Momentum = Momentum(start=0.996, end=1.0)
         freeze_epochs: NonNegativeInt = 1
+        leaves: Literal["student", "teacher"] | None = None
 
     centre: Tensor
     temperature: Tensor
@@ -48,10 +49,8 @@ class DINO(Method):
 
         These are the bottlenecks of the student and of the teacher, who sees the global views only.
         """
-        z = self.project(views)
         encoder, head, _ = self.teacher
-        t = self.through(views, encoder, head)
-        return {"z": unit(z if local is None else torch.cat([z, self.project(local)], 1)), "t": unit(t)}
+        return {"z": unit(self.project_crops(views, local)), "t": unit(self.through(views, encoder, head))}
 
     def before_step(self, epoch: int) -> None:
         o = self.options
@@ -71,6 +70,12 @@ class DINO(Method):
         self.centre.lerp_(self._teacher_scores(t).mean((0, 1)), 1 - self.options.centre_momentum)
         keep = share(self.options.momentum, step, total)
         self.teacher.follow(self.encoder, self.head, self.prototypes, keep=keep)
+
+    def end(self) -> None:
+        if self.options.leaves == "teacher":
+            encoder, head, _ = self.teacher
+            self.encoder.load_state_dict(encoder.state_dict())
+            self.head.load_state_dict(head.state_dict())
 
     def _teacher_scores(self, t: Tensor) -> Tensor:
         """t (N, 2, d) -> the teacher's outputs (N, 2, K), without gradient."""

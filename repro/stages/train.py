@@ -68,6 +68,7 @@ class Train(Stage):
         micro_batch = ctx.micro_batch or memory.chosen(o, data.shape, data.classes, ctx.setup, plan)
         fitted = Online(o.online, method, network.encoder.dim, data.classes) if o.online else method
         loop = fit(ctx, fitted, data, o, micro_batch)
+        method.end()
         if ctx.setup.main:
             checkpoint.save(ctx.folder / "output.safetensors", method.state_dict(), {})
         last = loop.curve[-1]
