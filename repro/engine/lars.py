@@ -12,8 +12,8 @@ from torch import Tensor
 class LARS(torch.optim.Optimizer):
     """SGD with momentum whose step is scaled, parameter by parameter, by trust · ‖w‖ / (‖g‖ + decay · ‖w‖).
 
-    Algorithm 1 of the paper. With `joint`, the scale is trust · ‖w‖ / ‖g + decay · w‖, as in the codes of SimCLR, BYOL
-    and their successors. With `clip`, the scaled rate is never above `lr` (LARC). Groups with `adapt: False` take
+    Algorithm 1 of the paper. With `joint`, the scale is trust · ‖w‖ / ‖g + decay · w‖, as in the codes of SimCLR and
+    its successors. With `clip`, the scaled rate is never above `lr` (LARC). Groups with `adapt: False` take
     plain SGD steps. A parameter or gradient of norm zero is not scaled.
     """
 
