@@ -45,10 +45,7 @@ class DINO(Method):
         self.register_buffer("temperature", torch.tensor(float(options.teacher_temperature)))
 
     def embed(self, views: Tensor, local: Tensor | None = None) -> dict[str, Tensor]:
-        """views (n, 2, C, H, W), local (n, L, C, h, w) -> on the unit sphere, z (n, 2 + L, d) and t (n, 2, d).
-
-        These are the bottlenecks of the student and of the teacher, who sees the global views only.
-        """
+        """views (n, 2, C, H, W), local (n, L, C, h, w) -> unit z (n, 2 + L, d) and the teacher's t (n, 2, d)."""
         encoder, head, _ = self.teacher
         return {"z": unit(self.project_crops(views, local)), "t": unit(self.through(views, encoder, head))}
 
@@ -73,11 +70,8 @@ class DINO(Method):
 
     def end(self) -> None:
         if self.options.leaves == "teacher":
-            encoder, head, _ = self.teacher
-            self.encoder.load_state_dict(encoder.state_dict())
-            self.head.load_state_dict(head.state_dict())
+            self.teacher.hand_over(self.encoder, self.head)
 
     def _teacher_scores(self, t: Tensor) -> Tensor:
         """t (N, 2, d) -> the teacher's outputs (N, 2, K), without gradient."""
-        *_, prototypes = self.teacher
-        return prototypes(t.detach())
+        return self.teacher.networks[2](t.detach())
