@@ -103,10 +103,12 @@ class HeadOptions(Options):
 class StageOptions(Options):
     """Options of one stage of a recipe, chosen by `kind`; `of` names the earlier stage it builds on.
 
-    `trains` says whether what the stage measures comes from the training of a network by gradient descent.
+    `trains` says whether what the stage measures comes from the training of a network by gradient descent;
+    `precision` what the stage computes in, where that does not follow the run's precision.
     """
 
     trains: ClassVar[bool] = False
+    precision: ClassVar[str | None] = None
 
     kind: str
 

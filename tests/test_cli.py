@@ -70,10 +70,10 @@ def test_doctor_tells_of_every_recipe_whether_it_can_run() -> None:
 def test_table_json_has_the_promised_keys() -> None:
     rows = json.loads(repro("table", "--json").stdout)
     keys = {
-        "recipe", "paper", "tier", "metric", "expected", "unit", "delta", "relation", "evidence", "n", "mean",
-        "sd", "low", "high", "verdict", "verified",
+        "recipe", "paper", "tier", "metric", "expected", "unit", "delta", "relation", "evidence", "kind",
+        "of", "role", "by", "n", "mean", "sd", "low", "high", "verdict", "verified", "reproduced",
     }  # fmt: skip
-    verdicts = {"matches", "differs", "better", "undecided", "not comparable", "stale", "missing"}
+    verdicts = {"matches", "differs", "better", "undecided", "not comparable", "stale?", "stale", "missing"}
     assert rows and all(set(row) == keys and row["verdict"] in verdicts for row in rows)
 
 

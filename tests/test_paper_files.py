@@ -115,6 +115,13 @@ def test_a_planned_recipe_that_exists_is_of_the_paper_that_plans_it(papers: dict
         assert planned.get(recipe_id, owner) == owner, recipe_id
 
 
+def test_what_is_not_faithful_on_two_cores_makes_no_claim_of_the_paper(papers: dict[str, Paper]) -> None:
+    for recipe in map(load.load, load.ids()):
+        target = papers[recipe.paper].cpu_target
+        if recipe.tier == "cpu" and recipe.claim == "paper" and target and target.faithful is False:
+            assert any(d.disqualifies for d in recipe.deviations), recipe.id
+
+
 def test_a_good_file_is_read_as_it_stands(complaints: Callable[[str], list[str]]) -> None:
     assert complaints(GOOD) == []
     found = paper("doe2021-it")

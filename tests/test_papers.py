@@ -23,7 +23,7 @@ from repro.papers.tie import problems
 from repro.recipes.check import check_recipes
 from repro.recipes.problems import InvalidFile
 from repro.recipes.schema import Recipe
-from repro.results.table import Row
+from repro.results.rows import Row
 from tests.conftest import Write, repro
 from tests.test_recipes import GOOD
 
@@ -51,6 +51,13 @@ def row(slug: str = "doe2020-thing", **values: Any) -> Row:
         "low": None,
     }
     return Row(paper=slug, high=None, **(blank | values))
+
+
+def own(verdict: str, kind: str = "number", **values: Any) -> Row:
+    """A result of the paper's own claim."""
+    n = 0 if verdict == "missing" else 3
+    facts = {"counts": True, "role": "claim", "reproduced": verdict == "matches"} | values
+    return row(verdict=verdict, kind=kind, n=n, **facts)
 
 
 # ---- loading
@@ -165,6 +172,14 @@ def test_a_recipe_with_a_smaller_claim_may_set_bounds_but_no_values(claim: str) 
     )
 
 
+def test_a_bound_of_our_own_need_not_stand_in_the_paper_but_a_value_does() -> None:
+    own = {"source": {"where": "our reading of Table 1", "evidence": "paper", "of": "own"}}
+    bound, value = {"at_least": 50, "unit": "%"}, {"value": 50, "unit": "%", "delta": 1}
+    assert problems(recipe([{**bound, **own}]), paper(reported=REPORTED)) == []
+    assert len(problems(recipe([bound]), paper(reported=REPORTED))) == 1
+    assert len(problems(recipe([{**value, **own}]), paper(reported=REPORTED))) == 1
+
+
 def test_check_enforces_the_tie(write_recipe: Write) -> None:
     claim = "expected:\n- {metric: knn.top1, value: 96.1, unit: '%', delta: 1, source: {where: x, evidence: code}}\n"
     write_recipe("r", GOOD + claim)
@@ -191,16 +206,23 @@ def test_check_enforces_the_tie(write_recipe: Write) -> None:
         ({}, ["r"], [row(verdict="stale")], "runnable", None),
         ({}, ["r"], [row(verdict="not comparable", n=3)], "runnable", None),
         ({}, ["r"], [row("roe2020-other", verdict="matches", n=3, reproduced=True)], "runnable", None),
-        ({}, ["r"], [row(verdict="differs", n=3)], "measured", None),
-        ({}, ["r"], [row(verdict="matches", n=3)], "measured", None),  # a bound of one's own, or recalled
-        ({}, ["r"], [row(verdict=None, n=1)], "measured", None),
-        (
-            {},
-            ["r"],
-            [row(verdict="differs", n=3), row(verdict="matches", reproduced=True)],
-            "reproduced",
-            None,
-        ),
+        ({}, ["r"], [own("differs")], "tried", None),
+        ({}, ["r"], [row(verdict="stale?", n=3)], "tried", None),
+        ({}, ["r"], [row(verdict="matches", n=3)], "tried", None),  # another's number, or recalled
+        ({}, ["r"], [row(verdict=None, n=1)], "tried", None),
+        ({}, ["r"], [row(verdict="matches", n=3, kind="theory")], "theory checked", None),
+        ({}, ["r"], [row(verdict="matches", n=3, kind="theory"), own("differs")], "theory checked", None),
+        ({}, ["r"], [own("matches")], "reproduced", None),
+        ({}, ["r"], [own("matches"), own("missing"), own("undecided")], "reproduced", None),
+        ({}, ["r"], [own("matches"), own("differs")], "partly reproduced", None),
+        ({}, ["r"], [own("matches", role="baseline")], "partly reproduced", None),
+        ({}, ["r"], [own("matches", role="baseline"), own("matches")], "reproduced", None),
+        ({}, ["r"], [own("matches", "direction")], "reproduced", None),
+        ({}, ["r"], [own("matches", "direction"), own("missing", "direction")], "partly reproduced", None),
+        ({}, ["r"], [own("matches", "direction"), own("differs")], "partly reproduced", None),
+        ({}, ["r"], [own("matches", "direction"), own("missing")], "reproduced", None),
+        ({}, ["r"], [own("matches"), own("differs", "direction")], "partly reproduced", None),
+        ({}, ["r"], [own("matches", reproduced=False)], "tried", None),  # with a disqualifying deviation
     ],
 )
 def test_where_a_paper_stands(
@@ -244,13 +266,16 @@ def test_the_report_shows_the_figures() -> None:
     ]
     text = report(standings, "md")
     assert text.startswith(
-        "3 papers: 1 reproduced, 0 measured, 0 runnable, 1 planned, 1 out of reach (1 closed data)."
+        "3 papers: 1 reproduced, 0 partly reproduced, 0 theory checked, 0 tried, 0 runnable, 1 planned, "
+        "1 out of reach (1 closed data)."
     )
     assert "They report 3 numbers that are on file, by evidence: 2 paper, 1 memory." in text
     lines = [re.sub(r"\s+", "", line) for line in text.splitlines()]
-    assert "|family|papers|reproduced|measured|runnable|planned|outofreach|" in lines
-    assert "|other|2|1|||1||" in lines and "|masked|1|||||1|" in lines
-    assert lines.count("|all|3|1|||1|1|") == 2
+    assert (
+        "|family|papers|reproduced|partlyreproduced|theorychecked|tried|runnable|planned|outofreach|" in lines
+    )
+    assert "|other|2|1|||||1||" in lines and "|masked|1|||||||1|" in lines
+    assert lines.count("|all|3|1|||||1|1|") == 2
 
 
 # ---- BibTeX

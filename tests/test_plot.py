@@ -10,13 +10,14 @@ import pytest
 from PIL import Image
 
 from repro.errors import UserError
-from repro.recipes.load import load, recipe_hash
+from repro.recipes.load import load
 from repro.results.plot import by_metric, figure, save
+from repro.results.rows import Row, rows
 from repro.results.statistics import interval
 from repro.results.store import Store
-from repro.results.table import Row, rows
 from tests.conftest import Write, invoke
 from tests.test_recipes import GOOD
+from tests.test_report import of
 from tests.test_verdicts import record
 
 CLAIM = (
@@ -37,14 +38,14 @@ def measured(write_recipe: Write, project: Path) -> Path:
     store = Store(project / "results")
     for name, values in {**SEEDS, "smoke": [5.0]}.items():
         for seed, value in enumerate(values):
-            facts = {"recipe": name, "hash": recipe_hash(load(name)), "smoke": name == "smoke"}
+            facts = {**of(name), "smoke": name == "smoke"}
             store.save(record(seed=seed, metrics={"knn.top1": value, "pretrain.loss": value / 100}, **facts))
     return project
 
 
 def found(project: Path) -> list[Row]:
     recipes = [load(name) for name in ("low", "middle", "high", "not-run", "smoke")]
-    return rows([(r, recipe_hash(r)) for r in recipes], Store(project / "results"))
+    return rows(recipes, Store(project / "results"))
 
 
 @pytest.mark.parametrize(

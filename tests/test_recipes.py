@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from repro import components
 from repro.errors import UserError
+from repro.options import StageOptions
 from repro.recipes import yaml
 from repro.recipes.load import ids, load, merge, recipe_hash
 from repro.recipes.problems import InvalidFile
@@ -233,6 +234,26 @@ def test_no_value_of_a_key_gives_anything_but_a_clear_error(
 
 def test_every_recipe_of_the_project_loads() -> None:
     assert [load(recipe_id).id for recipe_id in ids()] == list(ids())
+
+
+def test_an_ordering_from_an_abstract_says_what_the_abstract_says() -> None:
+    bare = [
+        f"{recipe.id}: {e.metric}"
+        for recipe in map(load, ids())
+        for e in recipe.expected
+        if e.what == "direction" and e.source.evidence == "abstract" and len(e.source.where.split()) < 5
+    ]
+    assert bare == []
+
+
+def test_a_stage_with_an_optimizer_says_that_it_trains() -> None:
+    options = {
+        name: components.declared_options(*components.find(("stages", "experiments"), name))
+        for name in components.names(("stages", "experiments"))
+    }
+    steps = {name for name, o in options.items() if {"optimizer", "lr"} & set(o.model_fields)}
+    trains = {name for name, o in options.items() if issubclass(o, StageOptions) and o.trains}
+    assert steps - trains == {"radioactive_marks"}  # moves images, not weights
 
 
 @pytest.mark.parametrize(

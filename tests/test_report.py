@@ -5,20 +5,28 @@ from __future__ import annotations
 import base64
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from repro import pictures
 from repro.errors import UserError
-from repro.recipes.load import load, recipe_hash
+from repro.recipes.load import load
 from repro.results.page import all_rows, unmatched
 from repro.results.report import report
 from repro.results.store import Store
+from repro.results.version import version
 from tests.conftest import Write, invoke
 from tests.test_recipes import GOOD
 from tests.test_verdicts import record
 
 NAME = "fit/the_curve.svg"
+
+
+def of(name: str) -> dict[str, Any]:
+    """What a record of the recipe as it stands says of it."""
+    now = version(load(name))
+    return {"recipe": name, "hash": now.hash, "components": dict(now.components)}
 
 
 @pytest.fixture
@@ -30,7 +38,7 @@ def drawn(write_recipe: Write, project: Path, tmp_path: Path) -> Store:
     for seed in (0, 1):
         (folder / "fit").mkdir(parents=True, exist_ok=True)
         pictures.plot(folder / NAME, {f"seed {seed}": ([1, 2], [3, 4])}, "step", "loss", {"theory": 3.5})
-        facts = {"recipe": "ran", "hash": recipe_hash(load("ran")), "artifacts": [NAME], "seconds": 90.0}
+        facts = {**of("ran"), "artifacts": [NAME], "seconds": 90.0}
         store.save(record(seed=seed, metrics={"knn.top1": 50.0 + seed}, **facts), folder)
     return store
 
@@ -46,7 +54,7 @@ def test_a_picture_that_is_gone_is_left_out(drawn: Store) -> None:
     one = drawn.of("ran")[0]
     drawn.pictures(one)[0].unlink()
     assert drawn.pictures(one) == []
-    assert "data:image" not in report(all_rows(), drawn)
+    assert "data:image" not in report(all_rows(drawn), drawn)
 
 
 def test_a_missing_picture_fails_before_the_record_is_written(drawn: Store, tmp_path: Path) -> None:
@@ -57,7 +65,7 @@ def test_a_missing_picture_fails_before_the_record_is_written(drawn: Store, tmp_
 
 
 def test_the_report_shows_what_ran_with_cost_notes_and_picture(drawn: Store) -> None:
-    html = report(all_rows(), drawn)
+    html = report(all_rows(drawn), drawn)
     assert "2 runs, 3 min" in html and "One &amp; only &lt;note&gt;." in html and "the curve" in html
     assert '<section id="ran">' in html and '<section id="not-run">' not in html
     (encoded,) = re.findall(r"data:image/svg\+xml;base64,([^\"]+)", html)
@@ -71,11 +79,9 @@ def test_the_page_tells_of_what_does_not_match(write_recipe: Write, project: Pat
     write_recipe("torn", GOOD + claim + "notes: On the border.\n")
     for seed in range(3):
         for name, value in (("far", 50.0), ("near", 90.0), ("torn", 90.9)):
-            one = record(
-                seed=seed, metrics={"knn.top1": value + seed / 10}, recipe=name, hash=recipe_hash(load(name))
-            )
+            one = record(seed=seed, metrics={"knn.top1": value + seed / 10}, **of(name))
             Store(project / "results").save(one)
-    told = unmatched(all_rows()).split("\n\n")
+    told = unmatched(all_rows(Store(project / "results"))).split("\n\n")
     assert told == [
         "**far** (differs: `knn.top1`). Why it is far.",
         "**torn** (undecided: `knn.top1`). On the border.",

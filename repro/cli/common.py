@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
+if TYPE_CHECKING:
+    from repro.results.store import Store
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+
+
+def tell_left_out(store: Store) -> None:
+    """Names on the error stream the files that were met while records were read, and do not count."""
+    for why in store.left_out.values():
+        click.echo(f"Left out: {why}", err=True)
 
 
 def echo_json(value: Any) -> None:

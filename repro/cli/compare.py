@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from repro.cli.common import RECIPE, as_json
+from repro.cli.common import RECIPE, as_json, tell_left_out
 
 
 @click.command(
@@ -23,16 +23,19 @@ def command(what: tuple[str, ...], as_json: bool) -> None:
     from pathlib import Path
 
     from repro import paths
-    from repro.recipes.load import load, recipe_hash
+    from repro.recipes.load import load
     from repro.results.compare import differences
     from repro.results.compare import render as render_differences
+    from repro.results.rows import rows
     from repro.results.store import Store
-    from repro.results.table import render, rows
+    from repro.results.table import render
+    from repro.results.version import current, version
 
     store = Store(paths.results_dir())
     if len(what) == 1 and not what[0].endswith(".json"):
         recipe = load(what[0])
-        found = rows([(recipe, recipe_hash(recipe))], store)
+        found = rows([recipe], store)
+        tell_left_out(store)
         click.echo(render(found, "json" if as_json else "text"))
         for row in found if not as_json else ():
             if row.judgement:
@@ -43,6 +46,7 @@ def command(what: tuple[str, ...], as_json: bool) -> None:
         if name.endswith(".json"):
             groups[name] = [store.load(Path(name))]
         else:
-            digest = recipe_hash(load(name))
-            groups[name] = [r for r in store.of(name) if r.hash == digest and r.comparable]
+            runs = current(store.of(name), version(load(name)))
+            groups[name] = [r for r in runs if r.comparable]
+    tell_left_out(store)
     click.echo(render_differences(differences(groups), "json" if as_json else "text"))

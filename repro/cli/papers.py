@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from repro.papers.standing import Standing
 
 TIERS = ("cpu", "gpu", "cluster", "none", "closed")
-STATUSES = ("reproduced", "measured", "runnable", "planned", "out-of-reach")
+STATUSES = (
+    "reproduced", "partly-reproduced", "theory-checked", "tried", "runnable", "planned", "out-of-reach"
+)  # fmt: skip
 
 
 @click.group(

@@ -58,6 +58,7 @@ What is already recorded is not run again (--force does), and what was interrupt
 )
 @click.option("--strict", is_flag=True, help="Exit with status 1 unless every verdict is `matches`.")
 @click.option("--force", is_flag=True, help="Run again even where a record exists.")
+@click.option("--confirm", is_flag=True, help="Where code has changed since: does a seed come out the same?")
 def command(
     recipes: tuple[str, ...],
     everything: bool,
@@ -78,6 +79,7 @@ def command(
     results: Path | None,
     strict: bool,
     force: bool,
+    confirm: bool,
 ) -> None:
     """Run recipes and compare the results with what the papers report."""
     if everything == bool(recipes):
@@ -111,6 +113,7 @@ def command(
         device=device,
         precision=precision,
         force=force,
+        confirm=confirm,
         results=results,
         keep_going=everything or len(chosen) > 1,
         only_feasible=everything,

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from repro.cli.common import as_json, filters
+from repro.cli.common import as_json, filters, tell_left_out
+
+if TYPE_CHECKING:
+    from repro.results.multiplicity import Correction
 
 
 @click.command(
@@ -31,12 +36,18 @@ Examples:
     "--metric", "metrics", multiple=True, help="Only this metric: knn.top1, or top1 of any stage; repeatable."
 )
 @click.option("--plot", type=click.Path(dir_okay=False), help="Draw it instead, to FILE.png or FILE.svg.")
+@click.option(
+    "--correction",
+    type=click.Choice(["holm", "fdr"]),
+    help="Take the tests of all these rows together: bound the chance of any false verdict, or their share.",
+)
 @click.option("--write", is_flag=True, help="Write the page results/README.md (of all recipes) instead.")
 @as_json
 def command(
     format_: str,
     metrics: tuple[str, ...],
     plot: str | None,
+    correction: Correction | None,
     write: bool,
     as_json: bool,
     **wanted: str | None,
@@ -46,7 +57,9 @@ def command(
 
     from repro import paths
     from repro.files import write_text
+    from repro.results.multiplicity import corrected
     from repro.results.page import all_rows, page
+    from repro.results.store import Store
     from repro.results.table import render
 
     if write:
@@ -54,7 +67,11 @@ def command(
         write_text(path, page())
         click.echo(f"Wrote {path}")
         return
-    rows = all_rows(metrics, **wanted)
+    store = Store(paths.results_dir())
+    rows = all_rows(store, metrics, **wanted)
+    tell_left_out(store)
+    if correction:
+        rows = corrected(rows, correction)
     if plot:
         from repro.results.plot import save
 
@@ -63,8 +80,7 @@ def command(
         return
     if format_ == "html" and not as_json:
         from repro.results.report import report
-        from repro.results.store import Store
 
-        click.echo(report(rows, Store(paths.results_dir())))
+        click.echo(report(rows, store))
         return
     click.echo(render(rows, "json" if as_json else format_))

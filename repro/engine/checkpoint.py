@@ -6,6 +6,7 @@ metadata as JSON.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,7 +29,9 @@ def save(path: Path, tensors: Mapping[str, Tensor], facts: Any) -> None:
     contiguous = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
     try:
         with replacing(path) as temporary:
-            save_file(contiguous, temporary, metadata={"facts": json.dumps(facts)})
+            told = json.dumps(facts)
+            metadata = {"facts": told, "digest": _digest(contiguous, told)}
+            save_file(contiguous, temporary, metadata=metadata)
     except (OSError, SafetensorError) as error:
         raise UserError(
             f"{path}: the checkpoint could not be written ({error}); the one before is unharmed. "
@@ -40,12 +43,24 @@ def load(path: Path) -> tuple[dict[str, Tensor], Any]:
     """The tensors and facts that `save` wrote. Raises UserError for a file that is damaged or foreign."""
     try:
         with safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {})["facts"])
-            return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118
+            told = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if told["digest"] != _digest(tensors, told["facts"]):
+            raise ValueError("its digest is not that of its content")
+        return tensors, json.loads(told["facts"])
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise UserError(
             f"{path}: the checkpoint is damaged ({error}); delete this file to start the stage again."
         ) from None
+
+
+def _digest(tensors: Mapping[str, Tensor], facts: str) -> str:
+    """SHA-256 over the facts and over the tensors' names, types, shapes and bytes."""
+    whole = hashlib.sha256(facts.encode())
+    for name, tensor in sorted(tensors.items()):
+        whole.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        whole.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return whole.hexdigest()
 
 
 def packed(parts: Mapping[str, Part]) -> tuple[dict[str, Tensor], dict[str, Any]]:

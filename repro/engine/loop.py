@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from tqdm import tqdm
 
-from repro.engine import checkpoint
+from repro.engine import checkpoint, state
 from repro.engine.budget import Stopped
 from repro.engine.keys import key
-from repro.recipes.schema import Deviation
 
 if TYPE_CHECKING:
     from repro.engine.stage import Context
@@ -114,9 +113,12 @@ class Loop:
 
     def _restore(self) -> None:
         tensors, facts = checkpoint.load(self.path)
-        checkpoint.unpack(self.parts, tensors, facts["parts"])
-        self.step, self.seconds, self.curve = facts["step"], facts["seconds"], facts["curve"]
-        self.ctx.note(Deviation.model_validate(d) for d in facts["deviations"])
+        known = state.typed(self.path, facts, state.Progress)
+        if problem := known.problem(self.total):
+            raise state.damaged(self.path, problem)
+        checkpoint.unpack(self.parts, tensors, known.parts)
+        self.step, self.seconds, self.curve = known.step, known.seconds, known.curve
+        self.ctx.note(known.deviations)
 
     def _bar(self) -> tqdm:
         return tqdm(

@@ -10,19 +10,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
-from repro import components, paths
+from repro import components, paths, source
 from repro.data.load import ImageSet, look_alike
 from repro.data.load import load as load_data
+from repro.engine import state
 from repro.engine.budget import Deadline
 from repro.engine.keys import key
 from repro.engine.setup import Setup, code_version, packages
 from repro.engine.stage import Context, Outcome
 from repro.errors import UserError
-from repro.files import read_json, write_json
 from repro.options import StageOptions
 from repro.recipes.load import recipe_hash
 from repro.recipes.schema import Deviation, Recipe
@@ -35,7 +34,8 @@ SMOKE_SAMPLES = 16
 class Run:
     """One execution of a recipe. `recipe` is as it will be executed; a smoke run shrinks it itself.
 
-    A `fresh` run forgets what an earlier one has left; else it goes on from there.
+    A `fresh` run forgets what an earlier one has left; else it goes on from there. One that is kept `apart`, by the
+    code that computes it, goes on only from what that code has left.
     """
 
     recipe: Recipe
@@ -44,15 +44,17 @@ class Run:
     overrides: Sequence[str] = ()
     smoke: bool = False
     fresh: bool = False
+    apart: bool = False
     deadline: Deadline = field(default_factory=Deadline)
     micro_batch: int | None = None
     progress_every: float = 0.0
     checkpoint_every: float = 60.0
+    say: Callable[[str], None] = print
 
     @property
     def folder(self) -> Path:
         """Where the run keeps its checkpoints, log and pictures until, and after, it is finished."""
-        kind = "-smoke" if self.smoke else ""
+        kind = "-smoke" if self.smoke else f"-{source.combined(source.components(self.recipe))}" * self.apart
         return paths.runs_dir() / self.recipe.id / f"{recipe_hash(self.recipe)[:12]}-seed{self.seed}{kind}"
 
     def execute(self) -> Record:
@@ -64,7 +66,7 @@ class Run:
         with self._alone():
             sessions = self._note_session()
             data = cache(self._data)
-            deviations: list[Deviation] = [*recipe.deviations]
+            deviations: list[Deviation] = [*recipe.deviations, *mixed(sessions)]
             outcomes, pictures = {}, []
             for name, options in recipe.stages.items():
                 ctx = Context(
@@ -78,6 +80,7 @@ class Run:
                     micro_batch=self.micro_batch,
                     checkpoint_every=self.checkpoint_every,
                     progress_every=self.progress_every,
+                    say=self.say,
                 )
                 outcomes[name] = finish(ctx, options)
                 deviations += ctx.deviations
@@ -110,23 +113,24 @@ class Run:
                 f"Recipe `{self.recipe.id}` with seed {self.seed} is being run by another process right now."
             ) from None
 
-    def _note_session(self) -> list[dict[str, Any]]:
+    def _note_session(self) -> list[state.Note]:
         """Adds this call to the run's list of sessions: a run may be resumed by another code or machine."""
         if not self.setup.main:
             return self.setup.agree(None)
         path = self.folder / "sessions.json"
-        sessions = read_json(path) if path.exists() else []
-        sessions.append(
-            {
-                "started": _now(),
-                "device": self.setup.device.type,
-                "processes": self.setup.processes,
-                "precision": self.setup.precision,
-                "code": code_version(),
-            }
+        known = state.read(path, state.Sessions) if path.exists() else state.Sessions()
+        known.sessions.append(
+            state.Note(
+                started=_now(),
+                device=self.setup.device.type,
+                processes=self.setup.processes,
+                precision=self.setup.precision,
+                code=code_version(),
+                components=source.components(self.recipe),
+            )
         )
-        write_json(path, sessions)
-        return self.setup.agree(sessions)
+        state.write(path, known)
+        return self.setup.agree(known.sessions)
 
     def _record(
         self,
@@ -134,7 +138,7 @@ class Run:
         outcomes: dict[str, Outcome],
         deviations: list[Deviation],
         pictures: list[str],
-        sessions: list[dict[str, Any]],
+        sessions: list[state.Note],
     ) -> Record:
         return Record(
             recipe=recipe.id,
@@ -147,14 +151,15 @@ class Run:
             metrics={f"{s}.{m}": v for s, o in outcomes.items() for m, v in o.metrics.items()},
             curves={s: o.curve for s, o in outcomes.items() if o.curve},
             stages={s: o.facts for s, o in outcomes.items()},
-            plan={"sessions": sessions},
+            plan={"sessions": [s.model_dump(mode="json", exclude={"components"}) for s in sessions]},
             deviations=list(dict.fromkeys(deviations)),
             hardware=self.setup.hardware,
             packages=packages(),
             code=code_version(),
-            precision=self.setup.precision,
+            components=sessions[-1].components,
+            precision=", ".join(dict.fromkeys(o.facts["precision"] for o in outcomes.values())),
             device=self.setup.device.type,
-            started=sessions[0]["started"],
+            started=sessions[0].started,
             finished=_now(),
             seconds=sum(o.facts["seconds"] for o in outcomes.values()),
             artifacts=pictures,
@@ -164,36 +169,56 @@ class Run:
 def finish(ctx: Context, options: StageOptions) -> Outcome:
     """The stage's outcome: read from its folder when it is complete, else made and left there."""
     path = ctx.folder / "outcome.json"
-    if ctx.setup.agree(path.exists()):
-        saved = read_json(path)
-        ctx.deviations += [Deviation.model_validate(d) for d in saved["deviations"]]
-        ctx.pictures += saved["pictures"]
-        return Outcome(saved["metrics"], saved["curve"], saved["facts"])
+    if ctx.setup.agree(path.exists() and _whole(ctx, path)):
+        saved = state.read(path, state.Done)
+        ctx.deviations += saved.deviations
+        ctx.pictures += saved.pictures
+        return Outcome(saved.metrics, saved.curve, saved.facts)
     ctx.folder.mkdir(parents=True, exist_ok=True)
     with _timed(ctx) as seconds:
-        outcome = components.load(("stages", "experiments"), options.kind)(options).run(ctx)
+        stage = components.load(("stages", "experiments"), options.kind)(options)
+        outcome = stage.run(ctx)
     outcome.facts["seconds"] = round(seconds(), 3)
+    outcome.facts["precision"] = stage.computes_in(ctx.setup)
     if ctx.fingerprints:
         outcome.facts["data"] = ctx.fingerprints
-    saved = {
-        "metrics": outcome.metrics,
-        "curve": outcome.curve,
-        "facts": outcome.facts,
-        "deviations": [d.model_dump() for d in ctx.deviations],
-        "pictures": ctx.pictures,
-    }
     if ctx.setup.main:
-        write_json(path, saved)
         (ctx.folder / "checkpoint.safetensors").unlink(missing_ok=True)
+        saved = state.Done(
+            metrics=outcome.metrics,
+            curve=outcome.curve,
+            facts=outcome.facts,
+            deviations=ctx.deviations,
+            pictures=ctx.pictures,
+            files={p.name: state.file_digest(p) for p in _left(ctx)},
+        )
+        state.write(path, saved)
     ctx.setup.agree(None)  # nobody reads this stage's files before they are there
     return outcome
+
+
+def _left(ctx: Context) -> list[Path]:
+    """The files that a finished stage leaves for the stages after it and for the record."""
+    kept = ("outcome.json", "seconds.json")
+    return sorted(p for p in ctx.folder.iterdir() if p.is_file() and p.name not in kept)
+
+
+def _whole(ctx: Context, path: Path) -> bool:
+    """Whether the files of a finished stage are as it left them; if not, it is run again."""
+    saved = state.read(path, state.Done)
+    here = {p.name: p for p in _left(ctx)}
+    broken = [n for n, d in saved.files.items() if n not in here or state.file_digest(here[n]) != d]
+    if broken:
+        ctx.say(f"{ctx.folder / broken[0]} is not as stage `{ctx.stage}` left it: the stage is run again.")
+        path.unlink()
+    return not broken
 
 
 @contextmanager
 def _timed(ctx: Context) -> Iterator[Callable[[], float]]:
     """Gives a clock of the stage's working time over all its calls, also those that were stopped."""
     path = ctx.folder / "seconds.json"
-    before = read_json(path) if path.exists() else 0.0
+    before = state.read(path, state.Clock).seconds if path.exists() else 0.0
     began = time.perf_counter()
 
     def clock() -> float:
@@ -203,7 +228,23 @@ def _timed(ctx: Context) -> Iterator[Callable[[], float]]:
         yield clock
     finally:
         if ctx.setup.main:
-            write_json(path, clock())
+            state.write(path, state.Clock(seconds=clock()))
+
+
+def mixed(sessions: Sequence[state.Note]) -> list[Deviation]:
+    """What was not the same in all sessions of a run and can change its numbers."""
+    first, found = sessions[0], []
+    modules = sorted({m for s in sessions for m in source.changed(first.components, s.components)})
+    if modules:
+        found.append(_changed("code", "one version", f"edited in between: {', '.join(modules)}"))
+    precisions = dict.fromkeys(s.precision for s in sessions)
+    if len(precisions) > 1:
+        found.append(_changed("precision", "one for all steps", f"{', then '.join(precisions)}"))
+    return found
+
+
+def _changed(what: str, paper: str, here: str) -> Deviation:
+    return Deviation(what=what, paper=paper, here=here, why="the run was resumed so", disqualifies=True)
 
 
 def shrunk(recipe: Recipe) -> Recipe:

@@ -17,8 +17,13 @@ from repro.errors import UserError
 from repro.recipes.feasible import machine, obstacle
 from repro.recipes.load import load, recipe_hash
 from repro.recipes.schema import Recipe
+from repro.results.confirm import confirming, difference
+from repro.results.record import Record
+from repro.results.rows import Row, rows
 from repro.results.store import Store
-from repro.results.table import Row, render, rows
+from repro.results.table import render
+from repro.results.verdict import outdated as outdated_because
+from repro.results.version import current, of_hash, version
 
 
 @dataclass
@@ -36,6 +41,7 @@ class Session:
     device: str = "auto"
     precision: str = "auto"
     force: bool = False
+    confirm: bool = False
     results: Path | None = None
     keep_going: bool = False
     only_feasible: bool = False
@@ -51,7 +57,7 @@ class Session:
         here = machine()
         failures = 0
         with self._deadline.watching_signals():
-            for recipe, seeds in work:
+            for recipe, seeds in {recipe.id: (recipe, seeds) for recipe, seeds in work}.values():
                 setup = set_up(self.device, self.precision, recipe.precision)
                 self._say = self.echo if setup.main else lambda text: None
                 if why := None if self.smoke else obstacle(recipe, here, self.only_feasible):
@@ -77,7 +83,7 @@ class Session:
 
     def verdicts(self) -> list[Row]:
         """Reported against measured, for the recipes of this session."""
-        return rows([(recipe, recipe_hash(recipe)) for recipe in self._touched], self._store)
+        return rows(self._touched, self._store)
 
     @property
     def _store(self) -> Store:
@@ -85,41 +91,90 @@ class Session:
         return Store(self.results or usual)
 
     def _run_recipe(self, recipe: Recipe, seeds: Sequence[int], setup: Setup) -> None:
-        digest = recipe_hash(recipe)
-        changed = recipe_hash(load(recipe.id)) != digest
-        fresh = self.force or self.smoke
-        recorded = [s for s in seeds if not fresh and self._store.path(recipe.id, digest, s).exists()]
-        recorded = setup.agree(recorded)
-        for seed in recorded:
+        again = self.force or self.smoke
+        valid, outdated, otherwise = setup.agree(([], {}, []) if again else self._recorded(recipe, setup))
+        for seed in (s for s in seeds if s in valid):
             self._say(f"{recipe.id}, seed {seed}: already recorded (--force runs it again).")
-        todo = [s for s in seeds if s not in recorded]
-        if todo:
+        outdated = {s: r for s, r in outdated.items() if s in seeds}
+        todo = [s for s in dict.fromkeys(seeds) if s not in valid and s not in outdated]
+        if outdated and not self.confirm:
+            why = outdated_because(list(outdated.values()), version(recipe))
+            self._say(f"{recipe.id}, seeds {', '.join(map(str, outdated))}: recorded. {why}")
+        if todo or (outdated and self.confirm):
             where = f"{setup.device.type}, {setup.precision}"
             limit = None if self.smoke else memory.room(setup)
             self._say(describe(recipe, where, setup.processes, self.micro_batch, limit))
+        if self.confirm:
+            todo += self._confirm(recipe, outdated, setup)
         for seed in todo:
-            run = Run(
-                recipe=recipe,
-                seed=seed,
-                setup=setup,
-                overrides=self.overrides if changed else (),
-                smoke=self.smoke,
-                fresh=fresh,
-                deadline=self._deadline,
-                micro_batch=self.micro_batch,
-                checkpoint_every=budget.seconds(self.checkpoint_every),
-                progress_every=0.2 if sys.stderr.isatty() else 20.0,
-            )
-            self._run_seed(run)
+            run = self._planned(recipe, seed, setup, fresh=again or seed in otherwise)
+            self._save(run, self._executed(run))
 
-    def _run_seed(self, run: Run) -> None:
-        setup = run.setup
-        if reason := setup.agree(self._deadline.check()):
+    def _recorded(self, recipe: Recipe, setup: Setup) -> tuple[list[int], dict[int, Record], list[int]]:
+        """The seeds whose records speak for the recipe as it stands, and the records by code that has changed since.
+
+        A record in another precision than the one asked for does not count, and its seeds come last; nor does a file
+        that is left out.
+        """
+        store, now = self._store, version(recipe)
+        everything = of_hash(store.of(recipe.id), now)
+        known = [r for r in everything if self.precision in ("auto", r.asked_precision)]
+        for why in store.left_out.values():
+            self._say(f"Left out: {why}")
+        valid = [r.seed for r in current(known, now)]
+        outdated = {r.seed: r for r in known if r.seed not in valid}
+        return valid, outdated, [r.seed for r in everything if r not in known]
+
+    def _confirm(self, recipe: Recipe, outdated: dict[int, Record], setup: Setup) -> list[int]:
+        """Runs one seed of each earlier code again. Returns the seeds that have to be run after all.
+
+        Where it gives its record again, to rounding, that code is confirmed and with it its other records; else all
+        of these are run again.
+        """
+        todo = []
+        for code in dict.fromkeys(r.code_digest for r in outdated.values()):
+            records = {s: r for s, r in outdated.items() if r.code_digest == code}
+            seed, earlier = next(iter(records.items()))
+            run = self._planned(recipe, seed, setup, fresh=False, apart=True)
+            record = self._executed(run)
+            confirmed = confirming(record, earlier)
+            self._save(run, confirmed or record)
+            gap = difference(record, earlier)
+            if confirmed:
+                self._say(f"{recipe.id}: confirmed by seed {seed}, largest difference {gap:.1e}.")
+            else:
+                self._say(
+                    f"{recipe.id}: seed {seed} came out otherwise ({gap:.1e}): the other seeds are run again."
+                )
+                todo += [s for s in records if s != seed]
+        return todo
+
+    def _planned(self, recipe: Recipe, seed: int, setup: Setup, fresh: bool, apart: bool = False) -> Run:
+        changed = recipe_hash(load(recipe.id)) != recipe_hash(recipe)
+        return Run(
+            recipe=recipe,
+            seed=seed,
+            setup=setup,
+            overrides=self.overrides if changed else (),
+            smoke=self.smoke,
+            fresh=fresh,
+            apart=apart,
+            deadline=self._deadline,
+            micro_batch=self.micro_batch,
+            checkpoint_every=budget.seconds(self.checkpoint_every),
+            progress_every=0.2 if sys.stderr.isatty() else 20.0,
+            say=self._say,
+        )
+
+    def _executed(self, run: Run) -> Record:
+        if reason := run.setup.agree(self._deadline.check()):
             raise budget.Stopped(f"{reason} before seed {run.seed} of {run.recipe.id}")
-        record = run.execute()
-        if setup.main:
+        return run.execute()
+
+    def _save(self, run: Run, record: Record) -> None:
+        if run.setup.main:
             path = self._store.save(record, run.folder)
             self._say(f"{run.recipe.id}, seed {run.seed}: {record.seconds:.1f} s → {path}")
             for picture in self._store.pictures(record):
                 self._say(f"  picture: {picture}")
-        setup.agree(None)  # the record is there before anyone looks for it
+        run.setup.agree(None)  # the record is there before anyone looks for it

@@ -38,6 +38,7 @@ class Context:
     micro_batch: int | None = None
     checkpoint_every: float = 60.0
     progress_every: float = 0.0
+    say: Callable[[str], None] = print
 
     @property
     def device(self) -> torch.device:
@@ -65,7 +66,9 @@ class Context:
         return self.folder / name
 
     def log(self, **values: Any) -> None:
-        """Appends one line to the run's JSON-lines log."""
+        """Appends one line to the run's JSON-lines log (the main process does)."""
+        if not self.setup.main:
+            return
         with (self.folder.parent / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(values) + "\n")
 
@@ -91,6 +94,11 @@ class Stage:
     def run(self, ctx: Context) -> Outcome:
         """Does the work, resuming what an earlier call left in `ctx.folder`."""
         raise NotImplementedError
+
+    def computes_in(self, setup: Setup) -> str:
+        """The precision for the record: what ran, not what was asked for."""
+        own = self.options.precision
+        return setup.precision if own is None or (own, setup.precision) == ("fp32", "tf32") else own
 
     @classmethod
     def smoke(cls, options: Any) -> Any:

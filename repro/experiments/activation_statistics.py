@@ -5,7 +5,7 @@ The experiment of the authors' explore_siren.ipynb, "Initialization scheme & dis
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,8 @@ class ActivationStatistics(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp32"
+
         width: PositiveInt = 2048
         hidden: Annotated[int, Field(ge=4)] = 10
         omega: PositiveFloat = 30.0

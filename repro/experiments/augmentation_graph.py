@@ -6,7 +6,7 @@ loss, as in section 3.2.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import model_validator
@@ -36,6 +36,8 @@ class AugmentationGraph(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
+
         classes: Annotated[int, Field(ge=2)] = 4
         ring: Annotated[int, Field(ge=3)] = 15
         mix: Probability = 0.1

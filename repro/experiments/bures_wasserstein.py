@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import combinations, pairwise
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +33,8 @@ class BuresWasserstein(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
+        trains: ClassVar[bool] = True
         dim: Annotated[int, Field(ge=2)] = 10
         factors: Annotated[int, Field(ge=2)] = 2
         smoothing: NonNegativeFloat = 0.0

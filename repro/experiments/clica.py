@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +35,8 @@ class Clica(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
+        trains: ClassVar[bool] = True
         dim: Annotated[int, Field(ge=2)] = 10
         spread: PositiveFloat = 1.0
         temperature: PositiveFloat = 1.0

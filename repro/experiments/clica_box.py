@@ -5,7 +5,7 @@ Latents in a box, with sparse steps between the two of a pair; see `repro.experi
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from scipy.optimize import linear_sum_assignment
@@ -30,6 +30,8 @@ class ClicaBox(Stage):
     """
 
     class Options(Clica.Options):
+        precision: ClassVar[str | None] = "fp32"
+
         spread: PositiveFloat = 0.05
 
     def run(self, ctx: Context) -> Outcome:

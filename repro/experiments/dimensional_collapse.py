@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import reduce
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import model_validator
@@ -29,6 +29,8 @@ class DimensionalCollapse(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
+        trains: ClassVar[bool] = True
         layers: Literal[1, 2] = 1
         dim: PositiveInt = 16
         augmented: PositiveInt = 8

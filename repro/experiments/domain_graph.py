@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -38,6 +38,8 @@ class DomainGraph(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
+
         weights: tuple[PositiveFloat, Probability, Probability, Probability]
         classes: Annotated[int, Field(ge=2)] = 2
         domains: Annotated[int, Field(ge=2)] = 2

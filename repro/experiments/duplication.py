@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import model_validator
@@ -34,6 +34,8 @@ class Duplication(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp32"
+        trains: ClassVar[bool] = True
         word: PositiveInt
         symbols: PositiveInt = 127
         width: PositiveInt = 256

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import model_validator
@@ -36,6 +36,8 @@ class GradientCaching(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
+
         inputs: PositiveInt = 64
         hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (256, 256)
         out: PositiveInt = 64

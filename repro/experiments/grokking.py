@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -35,6 +35,8 @@ class Grokking(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp32"
+        trains: ClassVar[bool] = True
         operation: Literal["addition", "subtraction", "division"]
         modulus: Annotated[int, Field(ge=3)] = 97
         share: Annotated[float, Field(gt=0, lt=1)] = 0.5

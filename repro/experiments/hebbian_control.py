@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -47,6 +47,8 @@ class HebbianControl(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp32"
+        trains: ClassVar[bool] = True
         world: Literal["cartpole", "carracing", "ant"]
         plastic: bool = True
         population: Annotated[int, Field(ge=2, multiple_of=2)] = 200

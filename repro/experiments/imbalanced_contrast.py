@@ -5,7 +5,7 @@ Kini et al. 2024 (arXiv 2306.07960), sections 3 and 5: their experiments at a sm
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +39,8 @@ class ImbalancedContrast(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp32"
+        trains: ClassVar[bool] = True
         per_class: Annotated[int, Field(ge=2)] = 500
         ratio: PositiveInt = 10
         batch: PositiveInt = 250

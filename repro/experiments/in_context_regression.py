@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -31,6 +31,8 @@ class InContextRegression(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
+
         problems: Annotated[
             tuple[
                 Literal["ni11", "ni12", "ni13", "ni22", "ni23", "ni33"]

@@ -7,7 +7,7 @@ al. 2019, 1907.13625), RPC (Tsai et al. 2021, 2103.11275), DEMI (Sordoni et al. 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import model_validator
@@ -42,6 +42,8 @@ class MutualInformation(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp32"
+        trains: ClassVar[bool] = True
         of: str | None = None
         dim: PositiveInt
         rho: Annotated[float, Field(gt=-1, lt=1)] | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import model_validator
@@ -39,6 +39,8 @@ class OrthogonalFrame(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
+
         sizes: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=2)]
         dim: PositiveInt = 16
         temperature: PositiveFloat = 1.0

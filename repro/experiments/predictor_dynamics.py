@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +29,8 @@ class PredictorDynamics(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
+        trains: ClassVar[bool] = True
         dim: PositiveInt = 10
         noise: NonNegativeFloat = 0.5
         weight_decay: NonNegativeFloat = 0.05

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import numpy as np
 from scipy.optimize import brentq
@@ -24,6 +25,8 @@ class PreferenceLandscape(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
+
         beta: PositiveFloat = 0.05
         tau: PositiveFloat = 0.05
         span: PositiveFloat = 40.0

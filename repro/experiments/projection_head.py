@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import model_validator
@@ -32,6 +32,8 @@ class ProjectionHead(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
+        trains: ClassVar[bool] = True
         noise: Annotated[tuple[NonNegativeFloat, ...], Field(min_length=2)]
         hidden: PositiveInt = 16
         out: PositiveInt = 16

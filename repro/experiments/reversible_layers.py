@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -33,6 +33,8 @@ class ReversibleLayers(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
+
         depths: Annotated[tuple[PositiveInt, ...], Field(min_length=3)] = (1, 2, 4, 8, 16)
         hashes: NonNegativeInt = 0
         length: PositiveInt = 64

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -25,6 +25,8 @@ class RinceLimits(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
+
         anchors: PositiveInt = 512
         negatives: PositiveInt = 128
         dim: Annotated[int, Field(ge=2)] = 32

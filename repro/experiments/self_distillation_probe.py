@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -28,6 +28,8 @@ class SelfDistillationProbe(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
+
         train: PositiveInt = 2000
         corruption: Probability = 0.5
         decay: PositiveFloat

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -27,6 +27,8 @@ class SelfDistillationRidge(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
+
         dim: PositiveInt = 30
         samples: PositiveInt = 60
         largest: PositiveFloat = 5.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import model_validator
@@ -36,6 +36,8 @@ class Simplex(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
+
         loss: Literal["supcon", "cross_entropy"]
         classes: Annotated[int, Field(ge=2)]
         points: Annotated[int, Field(ge=2)]

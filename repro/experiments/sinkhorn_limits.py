@@ -7,7 +7,7 @@ d_λ = ⟨P_λ, M⟩ for the table P_λ that minimises ⟨P, M⟩ − h(P)/λ am
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
@@ -35,6 +35,8 @@ class SinkhornLimits(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
+
         bins: Annotated[int, Field(ge=2)] = 64
         strengths: Annotated[tuple[PositiveFloat, ...], Field(min_length=2)]
         tolerance: PositiveFloat = 1e-9

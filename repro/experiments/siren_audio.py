@@ -6,7 +6,7 @@ The experiment of the authors' train_audio.py.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -33,6 +33,8 @@ class SirenAudio(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
+        trains: ClassVar[bool] = True
         clip: Literal["bach", "counting", "synthetic"]
         samples: Annotated[int, Field(ge=16)] | None = None
         span: PositiveFloat = 100.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from PIL import Image, ImageDraw
@@ -32,6 +32,8 @@ class SirenFit(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp32"
+        trains: ClassVar[bool] = True
         side: Annotated[int, Field(ge=8)] = 256
         steps: PositiveInt = 500
         optimizer: Optimizer = Optimizer(name="adam", lr=1e-4)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from scipy.special import hankel2
@@ -41,6 +41,8 @@ class SirenHelmholtz(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp32"
+        trains: ClassVar[bool] = True
         wavenumber: PositiveFloat = 20.0
         variance: PositiveFloat = 1e-4
         points: PositiveInt = 52900

@@ -7,7 +7,7 @@ train_poisson_grad_img.py and train_poisson_lapl_img.py.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from scipy import ndimage
@@ -36,6 +36,8 @@ class SirenPoisson(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp32"
+        trains: ClassVar[bool] = True
         side: Annotated[int, Field(ge=8)] = 128
         supervise: Literal["gradient", "laplacian"] = "gradient"
         amplify: PositiveFloat = 1.0

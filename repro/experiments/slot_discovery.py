@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from copy import deepcopy
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
@@ -39,6 +39,8 @@ class SlotDiscovery(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp32"
+        trains: ClassVar[bool] = True
         side: Annotated[int, Field(ge=8)] = 35
         cell: PositiveInt = 5
         scenes: PositiveInt = 60_000

@@ -7,7 +7,7 @@ without contrast, although it is asked for.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +38,8 @@ class SparseCodingLandscape(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp32"
+        trains: ClassVar[bool] = True
         loss: Literal["infonce", "alignment"] = "infonce"
         samples: PositiveInt = 3000
         dim: PositiveInt = 50

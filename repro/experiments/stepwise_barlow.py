@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +30,8 @@ class StepwiseBarlow(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
+        trains: ClassVar[bool] = True
         spectrum: Annotated[tuple[PositiveFloat, ...], Field(min_length=2)]
         dim: Annotated[int, Field(ge=2)]
         start: Literal["aligned", "random"] = "aligned"

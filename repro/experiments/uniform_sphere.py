@@ -6,7 +6,7 @@ There is no network and no data: the points themselves are drawn or optimised.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +33,8 @@ class UniformSphere(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
+
         points: Annotated[int, Field(ge=2)]
         dim: Annotated[int, Field(ge=2)]
         t: PositiveFloat = 2.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import model_validator
@@ -31,6 +31,8 @@ class VicregSpectral(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
+
         points: Annotated[int, Field(ge=4)] = 80
         dim: PositiveInt = 4
         classes: PositiveInt | None = None

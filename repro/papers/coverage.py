@@ -8,12 +8,14 @@ from typing import Any, Literal
 
 from repro.papers.standing import STATUSES, Standing, survey
 from repro.results.formats import paragraph, tabular
-from repro.results.table import Row
+from repro.results.rows import Row
 
 LEGEND = (
-    "Reproduced: a claim of the paper was met by runs without disqualifying deviations, and its number is not "
-    "merely remembered. Measured: recipes were run, with another outcome. Runnable: there is a recipe. Planned: "
-    "there is none yet. Out of reach: the paper has no numbers, its data are closed or it takes a cluster."
+    "Reproduced: a number, or all the directions on file, of the paper's own claims are met by runs without "
+    "disqualifying deviations, and no recorded result of it differs. Partly reproduced: some are met and some are "
+    "not, or only baselines are. Theory checked: only what is derived matches, which tests this code. Tried: recipes "
+    "ran, and nothing of the paper's own is met. Runnable: there is a recipe. Planned: there is none yet. Out of "
+    "reach: the paper has no numbers, its data are closed or it takes a cluster."
 )
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from repro.papers.schema import Paper, Reported
 from repro.papers.standing import Standing
 from repro.results.formats import tabular
-from repro.results.table import Row, render
+from repro.results.rows import Row
+from repro.results.table import render
 
 WIDTH = 100
 _BOUNDS = {None: "", "lower": "≥ ", "upper": "≤ "}

@@ -12,14 +12,16 @@ from repro.errors import UserError
 from repro.papers.load import papers
 from repro.papers.schema import Paper
 from repro.recipes.listing import summary
-from repro.recipes.load import ids, load, recipe_hash
+from repro.recipes.load import ids, load
+from repro.results.rows import Row, rows
 from repro.results.store import Store
-from repro.results.table import Row, rows
+from repro.results.summary import OUTCOMES
 
-Status = Literal["reproduced", "measured", "runnable", "planned", "out of reach"]
+Status = Literal[
+    "reproduced", "partly reproduced", "theory checked", "tried", "runnable", "planned", "out of reach"
+]
 STATUSES: tuple[Status, ...] = get_args(Status)
 
-_OUTCOMES = ("matches", "differs", "better", "undecided")  # verdicts on runs that can be compared
 _REASONS = {"none": "nothing numeric", "closed": "closed data", "cluster": "cluster"}  # by tier
 
 
@@ -27,9 +29,11 @@ _REASONS = {"none": "nothing numeric", "closed": "closed data", "cluster": "clus
 class Standing:
     """A paper, the ids of its recipes, how far it is reproduced, and why it is out of reach if it is.
 
-    `reproduced`: a claim of the paper was met (`reproduced` of `repro.results.table.Row`); `measured`: a recipe
-    was run, with whatever outcome; `runnable`: there is a recipe; `planned`: nothing is in the way of one; `out
-    of reach`: none is planned, and the paper has no numbers, its data are closed or it takes a cluster.
+    `reproduced`: at least one number, or all the directions on file for it, of the paper's own claims are met without
+    disqualifying deviations, and none of its recorded numbers differs; `partly reproduced`: some are and some are
+    not, or only baselines are; `theory checked`: only what is derived matches; `tried`: recipes ran, and nothing of
+    the paper's own is met; `runnable`: there is a recipe; `planned`: nothing is in the way of one; `out of reach`:
+    none is planned, and the paper has no numbers, its data are closed or it takes a cluster.
     """
 
     paper: Paper
@@ -40,18 +44,37 @@ class Standing:
 
 def standing(paper: Paper, recipes: Sequence[str], results: Iterable[Row]) -> Standing:
     """Where the paper stands, from the ids of its recipes and the rows of results (also those of others)."""
-    own = [row for row in results if row.paper == paper.slug]
     reason = None
-    if any(row.reproduced for row in own):
-        status: Status = "reproduced"
-    elif any(row.verdict in _OUTCOMES or (row.verdict is None and row.n) for row in own):
-        status = "measured"
-    elif recipes:
+    status = _shown([row for row in results if row.paper == paper.slug])
+    if status is None and recipes:
         status = "runnable"
-    else:
+    elif status is None:
         reason = None if paper.recipes else _REASONS.get(paper.tier)
         status = "out of reach" if reason else "planned"
     return Standing(paper, tuple(recipes), status, reason)
+
+
+def _shown(rows: Sequence[Row]) -> Status | None:
+    """What the runs of a paper's recipes show of it; None when none ran."""
+    own = [row for row in rows if row.counts]
+    met = [row for row in own if row.reproduced]
+    if any(row.role == "claim" for row in met) and not _fails(own):
+        return "reproduced"
+    if met:
+        return "partly reproduced"
+    if any(row.kind == "theory" and row.verdict == "matches" for row in rows):
+        return "theory checked"
+    ran = (row.verdict in (*OUTCOMES, "stale?") or (row.verdict is None and row.n) for row in rows)
+    return "tried" if any(ran) else None
+
+
+def _fails(own: Sequence[Row]) -> bool:
+    """Whether a recorded result differs, or no claimed number is met and not all directions are."""
+    if any(row.verdict == "differs" for row in own):
+        return True
+    if any(row.reproduced and row.role == "claim" and row.kind == "number" for row in own):
+        return False
+    return not all(row.reproduced for row in own if row.kind == "direction")
 
 
 def survey(results: Sequence[Row] | None = None) -> tuple[list[Standing], list[UserError]]:
@@ -79,7 +102,7 @@ def recorded(recipes: Iterable[str]) -> list[Row]:
     """The rows of results of those recipes that have been run; to judge the others would take time for nothing."""
     store = Store(paths.results_dir())
     run = [load(recipe) for recipe in recipes if (store.root / "records" / recipe).is_dir()]
-    return rows([(recipe, recipe_hash(recipe)) for recipe in run], store)
+    return rows(run, store)
 
 
 def _recipes_by_paper() -> tuple[dict[str, list[str]], list[UserError]]:

@@ -11,9 +11,10 @@ from repro.recipes.schema import Expected, Recipe
 def problems(recipe: Recipe, paper: Paper) -> list[str]:
     """The expected numbers that do not stand among the paper's, with the same value, unit and evidence.
 
-    A recipe that does not make the paper's claim may set bounds of its own.
+    A recipe that does not make the paper's claim may set bounds of its own, and so may a number that is `of: own`.
     """
-    tied = (e for e in recipe.expected if e.value is not None or recipe.claim == "paper")
+    paper_bounds = recipe.claim == "paper"
+    tied = (e for e in recipe.expected if e.value is not None or (paper_bounds and e.source.of != "own"))
     return [message for expected in tied for message in _problem(expected, paper)]
 
 

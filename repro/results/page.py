@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from repro import paths
 from repro.papers.coverage import markdown as coverage_markdown
-from repro.recipes.load import ids, load, recipe_hash
+from repro.recipes.load import ids, load
 from repro.results.formats import tabular
 from repro.results.report import counted, working_time
+from repro.results.rows import Row, rows
 from repro.results.store import Store
-from repro.results.table import Row, expected_cell, render, rows, summary
+from repro.results.summary import headline, summary
+from repro.results.table import expected_cell, render
+from repro.results.version import changes, of_hash, version
 
 INTRODUCTION = """\
 # Results
 
+{headline}
+
 Written by `make table` from the records in this folder, and from nothing else. Every record is one run of one
 recipe with one seed; `measured` is the mean ± standard deviation over the seeds (their number). A verdict is an
-equivalence test with the recipe's margin; evidence with a `?` is recalled and unchecked, and never counts."""
+equivalence test with the recipe's margin; evidence with a `?` is recalled and unchecked, and never counts. `stale?`
+says that the code behind a result has changed since and that no later run has confirmed it."""
 
 COMPARISON = """\
 ## Methods on equal terms, at a small budget
@@ -28,14 +34,14 @@ reach so early. It ranks them at that budget and says nothing about longer train
 ![kNN and probe accuracy of every method](cifar10-methods.svg)"""
 
 
-def all_rows(metrics: Collection[str] = (), **wanted: str | None) -> list[Row]:
+def all_rows(store: Store, metrics: Collection[str] = (), **wanted: str | None) -> list[Row]:
     """The rows of the recipes whose fields (tier, family, dataset, paper) are as wanted, where that is given.
 
     `metrics` are whole names, or the part after the stage: `top1` for `knn.top1` and `probe.top1`.
     """
     given = {field: value for field, value in wanted.items() if value}
     recipes = [r for r in map(load, ids()) if all(getattr(r, f) == value for f, value in given.items())]
-    found = rows([(r, recipe_hash(r)) for r in recipes], Store(paths.results_dir()))
+    found = rows(recipes, store)
     return [r for r in found if not metrics or {r.metric, r.metric.split(".")[1]} & {*metrics}]
 
 
@@ -43,6 +49,21 @@ def _cost(rows: Sequence[Row]) -> str:
     store = Store(paths.results_dir())
     recipes = map(load, dict.fromkeys(row.recipe for row in rows))
     return working_time(run for recipe in recipes for run in counted(recipe, store))
+
+
+def left_behind(recipe_ids: Sequence[str], store: Store) -> Iterator[tuple[str, str, str]]:
+    """(recipe, how many records, why) of the records that do not speak for the recipe as it stands."""
+    for recipe in map(load, recipe_ids):
+        records, now = store.of(recipe.id), version(recipe)
+        same = of_hash(records, now)
+        if older := len(records) - len(same):
+            yield recipe.id, str(older), "the recipe has changed since"
+        if aside := len(store.earlier(recipe.id)):
+            yield recipe.id, str(aside), "a later run of the same seed has taken its place"
+        outdated = [r for r in same if r.code_digest != now.code]
+        if modules := changes(outdated, now):
+            named = ", ".join(modules[:3]) + (" …" if len(modules) > 3 else "")
+            yield recipe.id, str(len(outdated)), f"the code has changed since: {named}"
 
 
 def unmatched(rows: Sequence[Row]) -> str:
@@ -61,16 +82,21 @@ def _listed(metrics: dict[str, list[str]]) -> str:
 
 def page() -> str:
     """The page's text: what was run, what does not match, the comparison of methods, what waits, and the coverage."""
-    found = all_rows()
+    store = Store(paths.results_dir())
+    found = all_rows(store)
     waiting = [row for row in found if row.verdict == "missing"]
     cells = [(row.recipe, row.tier, row.metric, expected_cell(row), str(row.evidence)) for row in waiting]
     ran = [row for row in found if row.verdict != "missing"]
+    behind = [*left_behind(list(ids()), store)]
     parts = (
-        INTRODUCTION,
+        INTRODUCTION.format(headline=headline(found)),
         render(ran, "md"),
         f"The runs behind this table took {_cost(ran)} of working time in all.",
         "## What does not match",
         unmatched(ran),
+        "## Records of earlier recipes and code",
+        "They are kept, and count only where a later run confirms the code.",
+        tabular(("recipe", "records", "why"), behind, "md"),
         COMPARISON,
         "## Waiting for a machine",
         summary(waiting),

@@ -9,7 +9,7 @@ from typing import Any
 from repro import pictures
 from repro.errors import UserError
 from repro.pictures import EXPECTED, MEASURED
-from repro.results.table import Row
+from repro.results.rows import Row
 
 HOLLOW = {"markerfacecolor": "none", "markeredgecolor": EXPECTED, "markersize": 7, "zorder": 3}
 MARKS = {"equals": ("D", "expected"), "at_least": (">", "expected at least"), "at_most": ("<", "at most")}

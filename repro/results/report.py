@@ -10,13 +10,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from repro.recipes.load import load, recipe_hash
+from repro.recipes.load import load
 from repro.recipes.schema import Recipe
 from repro.results.formats import duration
 from repro.results.record import Record
+from repro.results.rows import Row
 from repro.results.store import Store
-from repro.results.table import Row, render
-from repro.results.verdict import current
+from repro.results.table import render
+from repro.results.version import current, of_hash, version
 
 TYPES = {".png": "image/png", ".svg": "image/svg+xml"}
 
@@ -46,8 +47,9 @@ def report(rows: Sequence[Row], store: Store) -> str:
 
 
 def counted(recipe: Recipe, store: Store) -> list[Record]:
-    """The runs of the recipe as it stands."""
-    return current(store.of(recipe.id), recipe_hash(recipe))
+    """The runs of the recipe as it stands, by the present code if there are any."""
+    records, now = store.of(recipe.id), version(recipe)
+    return current(records, now) or of_hash(records, now)
 
 
 def working_time(runs: Iterable[Record]) -> str:

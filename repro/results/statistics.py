@@ -93,6 +93,15 @@ def welch_interval(a: Sequence[float], b: Sequence[float], level: float = LEVEL)
     return difference - half, difference + half
 
 
+def exceedance_p(values: Sequence[float], bound: float, sd: float | None = None) -> float:
+    """The p-value of the one-sided t-test that the mean is above `bound`; of one value with known `sd`, a z-test."""
+    n, above = len(values), mean(values) - bound
+    error = stdev(values) / math.sqrt(n) if n > 1 else sd or 0.0
+    if not error:
+        return 0.0 if above > 0 else 1.0
+    return 1 - (t_cdf(above / error, n - 1) if n > 1 else _NORMAL.cdf(above / error))
+
+
 def equivalence_power(n: int, sd: float, difference: float, delta: float, alpha: float = 0.05) -> float:
     """The probability that the interval of `n` >= 2 runs lies within ±delta, when the mean is off by `difference`.
 

@@ -3,96 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
-from repro.recipes.schema import Deviation, Expected, Recipe
+from repro.recipes.schema import Deviation
 from repro.results.formats import csv_text, duration, number, paragraph, tabular
-from repro.results.store import Store
-from repro.results.verdict import VERDICTS, Judgement, Sample, Verdict, current, judge, sample
+from repro.results.rows import KEYS, OWN, Row
+from repro.results.summary import summary
 
 _SIGNS = {"equals": "=", "at_least": "≥", "at_most": "≤", "greater_than": ">"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One expected number and what came of it; or a measured number with nothing to compare it with.
-
-    The latter has no `relation` and no `verdict`. `low` to `high` is the 90 % interval of the mean; `verified` says
-    that the expected number is more than remembered, and `reproduced` that a claim of the paper is met by runs
-    without disqualifying deviations. `deviations` are those that the recipe declares and those that its runs met.
-    """
-
-    recipe: str
-    paper: str
-    tier: str
-    metric: str
-    expected: float | str | None = None
-    unit: str = ""
-    delta: float | None = None
-    relation: str | None = None
-    evidence: str | None = None
-    n: int
-    mean: float | None
-    sd: float | None
-    low: float | None
-    high: float | None
-    verdict: Verdict | None = None
-    verified: bool = False
-    reproduced: bool = False
-    judgement: Judgement | None = None
-    deviations: tuple[Deviation, ...] = ()
-
-    def json(self) -> dict[str, Any]:
-        """What JSON and CSV show; other programs rely on these names."""
-        return {key: getattr(self, key) for key in KEYS}
-
-
-KEYS = tuple(field.name for field in fields(Row))[:16]
-
-
-def rows(recipes: Iterable[tuple[Recipe, str]], store: Store) -> list[Row]:
-    """One row per (recipe, its hash) and expected number; for a recipe that expects none, per measured metric."""
-    return [row for recipe, recipe_hash in recipes for row in _rows_of(recipe, recipe_hash, store)]
-
-
-def _rows_of(recipe: Recipe, recipe_hash: str, store: Store) -> Iterator[Row]:
-    records = store.of(recipe.id)
-    runs = current(records, recipe_hash)
-    met = (d for run in runs for d in run.deviations)
-    deviations = tuple(dict.fromkeys([*recipe.deviations, *met]))
-    for expected in recipe.expected:
-        judgement = judge(expected, records, recipe_hash)
-        claim = _claim(recipe, expected, judgement, deviations)
-        yield _row(recipe, expected.metric, judgement, deviations=deviations, judgement=judgement, **claim)
-    if not recipe.expected:
-        for metric in sorted({metric for run in runs for metric in run.metrics}):
-            values = [run.metrics[metric] for run in runs if metric in run.metrics]
-            yield _row(recipe, metric, sample(values), deviations=deviations)
-
-
-def _row(recipe: Recipe, metric: str, measured: Sample, **rest: Any) -> Row:
-    numbers = {field.name: getattr(measured, field.name) for field in fields(Sample)}
-    return Row(recipe=recipe.id, paper=recipe.paper, tier=recipe.tier, metric=metric, **numbers, **rest)
-
-
-def _claim(
-    recipe: Recipe, expected: Expected, judgement: Judgement, deviations: Iterable[Deviation]
-) -> dict[str, Any]:
-    verified = expected.source.evidence != "memory"
-    sound = recipe.claim == "paper" and not any(d.disqualifies for d in deviations)
-    return {
-        "expected": expected.target,
-        "unit": expected.unit,
-        "delta": expected.delta,
-        "relation": expected.relation,
-        "evidence": expected.source.evidence,
-        "verdict": judgement.verdict,
-        "verified": verified,
-        "reproduced": judgement.verdict == "matches" and verified and sound,
-    }
 
 
 def render(rows: Sequence[Row], format: str = "text") -> str:
@@ -109,7 +27,7 @@ def _page(judged: Sequence[Row], measured: Sequence[Row], format: str) -> Iterat
     met = dict.fromkeys(d for row in (*judged, *measured) for d in row.deviations)
     marks = {d: f"{i}{'!' * d.disqualifies}" for i, d in enumerate(met, 1)}
     if judged:
-        header = ("recipe", "metric", "expected", "measured", "verdict", "evidence", "deviations")
+        header = ("recipe", "metric", "kind", "expected", "measured", "verdict", "evidence", "deviations")
         yield tabular(header, [_cells(row, marks) for row in judged], format)
     if measured:
         yield paragraph("Measured, with no reported number to compare with:", format)
@@ -120,7 +38,8 @@ def _page(judged: Sequence[Row], measured: Sequence[Row], format: str) -> Iterat
         yield paragraph("Deviations (! disqualifies: the run is not counted as a reproduction):", format)
         body = [(mark, d.what, d.paper, d.here) for d, mark in marks.items()]
         yield tabular(("", "what", "paper", "here"), body, format, widths=(None, 24, 40, 40))
-    yield paragraph(summary(judged), format)
+    if judged or not measured:
+        yield paragraph(summary(judged), format)
 
 
 def _by_metrics(measured: Sequence[Row]) -> dict[tuple[str, ...], dict[str, list[Row]]]:
@@ -138,6 +57,7 @@ def _cells(row: Row, marks: Mapping[Deviation, str]) -> tuple[str, ...]:
     return (
         row.recipe,
         row.metric,
+        kind_cell(row),
         expected_cell(row),
         measured_cell(row),
         verdict_cell(row),
@@ -148,6 +68,14 @@ def _cells(row: Row, marks: Mapping[Deviation, str]) -> tuple[str, ...]:
 
 def _marked(row: Row, marks: Mapping[Deviation, str]) -> str:
     return ", ".join(marks[d] for d in row.deviations)
+
+
+def kind_cell(row: Row) -> str:
+    """`theory`, or what the statement is about: for example `number, training`, `direction (scaled)`."""
+    if row.kind == "theory":
+        return "theory"
+    details = [str(row.kind), *(["baseline"] if row.role == "baseline" else []), str(row.by)]
+    return ", ".join(details) + (f" (of {row.of})" if row.of != OWN else "")
 
 
 def expected_cell(row: Row) -> str:
@@ -165,7 +93,9 @@ def measured_cell(row: Row) -> str:
         return ""
     resolution = row.delta or row.sd
     spread = "" if row.sd is None else f" ± {number(row.sd, resolution)}"
-    cell = f"{number(row.mean, resolution)}{spread} (n={row.n})"
+    confirmed = row.judgement.confirmed if row.judgement else 0
+    how = f", {confirmed} by confirmed earlier code" if confirmed else ", stale?" if row.outdated else ""
+    cell = f"{number(row.mean, resolution)}{spread} (n={row.n}{how})"
     if row.relation != "greater_than" or not row.judgement or row.judgement.difference is None:
         return cell
     return f"{cell}, difference {number(row.judgement.difference, resolution)}"
@@ -182,22 +112,3 @@ def verdict_cell(row: Row) -> str:
     if judgement.sd is None and judgement.low is None:
         return f"undecided (one run, off by {judgement.difference:+.3g})"
     return "undecided (over 100 seeds)"
-
-
-def summary(rows: Sequence[Row]) -> str:
-    """One line: how many expected numbers there are, by verdict, and how many count as reproduced.
-
-    Of those, the numbers that a paper prints are told from those that follow from its theory.
-    """
-    counts = Counter(row.verdict for row in rows if row.verdict)
-    if not counts:
-        return "No recipe here expects a number."
-    kinds = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
-    unverified = sum(bool(row.verdict) and not row.verified for row in rows)
-    reproduced = [row for row in rows if row.reproduced]
-    derived = sum(row.evidence == "derived" for row in reproduced)
-    origin = f" ({len(reproduced) - derived} of them printed, {derived} derived)" if reproduced else ""
-    return (
-        f"{counts.total()} expected results: {kinds}; {unverified} unverified; "
-        f"{len(reproduced)} reproduced{origin}."
-    )

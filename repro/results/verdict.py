@@ -8,16 +8,17 @@ are one-sided t-tests at 0.05. An end of the interval exactly on the margin coun
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Literal, get_args
 
 from repro.recipes.schema import Expected
 from repro.results.record import Record
-from repro.results.statistics import interval, normal_interval, seeds_needed
+from repro.results.statistics import exceedance_p, interval, normal_interval, seeds_needed
+from repro.results.version import Version, changes, current, of_hash
 
-Verdict = Literal["matches", "differs", "better", "undecided", "not comparable", "stale", "missing"]
+Verdict = Literal["matches", "differs", "better", "undecided", "not comparable", "stale?", "stale", "missing"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 NOT_COMPARABLE = "All runs are smoke runs or have overridden values."
 
@@ -39,10 +40,15 @@ class Judgement(Sample):
 
     `difference` is the mean of (metric − expected), or of (metric − other metric). An undecided one says how many
     more seeds would probably decide it (None: unknown, or more than 100 in all) and how many minutes they take.
+    `p_matches` and `p_differs` are the p-values of the two tests, where the verdict rests on tests; `confirmed` is
+    the number of runs by earlier code that a run by the present code has confirmed.
     """
 
     verdict: Verdict
     reason: str
+    confirmed: int = 0
+    p_matches: float | None = None
+    p_differs: float | None = None
     difference: float | None = None
     more_seeds: int | None = None
     more_minutes: float | None = None
@@ -55,27 +61,34 @@ def sample(values: Sequence[float], sd: float | None = None) -> Sample:
     return Sample(n=n, mean=mean(values), sd=stdev(values) if n > 1 else None, low=low, high=high)
 
 
-def current(records: Iterable[Record], recipe_hash: str) -> list[Record]:
-    """The runs of the recipe with this hash, whatever their outcome: the comparable ones, if there are any."""
-    runs = [r for r in records if r.hash == recipe_hash]
-    return [r for r in runs if r.comparable] or runs
-
-
-def judge(expected: Expected, records: Sequence[Record], recipe_hash: str) -> Judgement:
+def judge(expected: Expected, records: Sequence[Record], now: Version) -> Judgement:
     """The verdict on one expected number, from all records of its recipe."""
-    runs = current(records, recipe_hash)
-    if not runs:
+    known = of_hash(records, now)
+    if not known:
         return _without_runs(records)
+    runs = current(known, now)
     metrics = [expected.metric, expected.greater_than] if expected.greater_than else [expected.metric]
-    complete = [r for r in runs if all(m in r.metrics for m in metrics)]
-    if not runs[0].comparable:
-        shown = sample([r.metrics[expected.metric] for r in complete]) if complete else Sample()
-        return Judgement(**vars(shown), verdict="not comparable", reason=NOT_COMPARABLE)
+    complete = [r for r in runs or known if all(m in r.metrics for m in metrics)]
+    shown = vars(sample([r.metrics[expected.metric] for r in complete]) if complete else Sample())
+    if not known[0].comparable:
+        return Judgement(**shown, verdict="not comparable", reason=NOT_COMPARABLE)
+    if not runs:
+        return Judgement(**shown, verdict="stale?", reason=outdated(known, now))
     if not complete:
-        known = ", ".join(sorted(runs[0].metrics)) or "none"
+        recorded = ", ".join(sorted(runs[0].metrics)) or "none"
         wanted = " and ".join(metrics)
-        return Judgement(verdict="missing", reason=f"No record has {wanted} (recorded: {known}).")
-    return _of_runs(expected, complete)
+        return Judgement(verdict="missing", reason=f"No record has {wanted} (recorded: {recorded}).")
+    return _of_runs(expected, complete, confirmed=sum(r.code_digest != now.code for r in complete))
+
+
+def outdated(runs: Sequence[Record], now: Version) -> str:
+    """What has changed since these runs, and what to do about it."""
+    modules = changes(runs, now)
+    named = ", ".join(modules[:3]) + (f" and {len(modules) - 3} more" if len(modules) > 3 else "")
+    return (
+        f"The code has changed since ({named}): `repro run {runs[0].recipe} --confirm` runs one seed again, and "
+        "all if that one comes out otherwise."
+    )
 
 
 def _without_runs(records: Sequence[Record]) -> Judgement:
@@ -86,17 +99,23 @@ def _without_runs(records: Sequence[Record]) -> Judgement:
     return Judgement(verdict="missing", reason="The recipe has not been run.")
 
 
-def _of_runs(expected: Expected, runs: Sequence[Record]) -> Judgement:
+def _of_runs(expected: Expected, runs: Sequence[Record], confirmed: int = 0) -> Judgement:
     values = [r.metrics[expected.metric] for r in runs]
     gaps = [value - _reference(expected, run) for value, run in zip(values, runs, strict=True)]
     known_sd = None if expected.greater_than else expected.sd
     ends = _interval(gaps, known_sd)
     verdict = _decide(expected, gaps, ends)
     more = _more_seeds(expected, gaps) if verdict == "undecided" and ends else None
+    p_matches, p_differs = (
+        (None, None) if expected.exact else p_values(expected, gaps, known_sd) or (None, None)
+    )
     return Judgement(
         **vars(sample(values, known_sd)),
         verdict=verdict,
         reason=_reason(expected, gaps, ends, verdict),
+        confirmed=confirmed,
+        p_matches=p_matches,
+        p_differs=p_differs,
         difference=mean(gaps),
         more_seeds=more,
         more_minutes=more * mean(r.seconds for r in runs) / 60 if more else None,
@@ -114,6 +133,20 @@ def _interval(values: Sequence[float], sd: float | None) -> tuple[float, float] 
     if len(values) > 1:
         return interval(values)
     return normal_interval(values[0], sd) if sd else None
+
+
+def p_values(expected: Expected, gaps: Sequence[float], sd: float | None) -> tuple[float, float] | None:
+    """The p-values of the tests that the statement holds and that it does not; None for one run of unknown sd."""
+    if len(gaps) < 2 and not sd:
+        return None
+    margin = expected.delta or 0
+    if expected.relation == "equals":
+        above, below = exceedance_p(gaps, margin, sd), exceedance_p([-g for g in gaps], margin, sd)
+        inside = max(exceedance_p(gaps, -margin, sd), exceedance_p([-g for g in gaps], -margin, sd))
+        return inside, min(above, below)
+    signed = [-gap for gap in gaps] if expected.relation == "at_most" else gaps
+    bound = margin if expected.relation == "greater_than" else 0.0
+    return exceedance_p(signed, bound, sd), exceedance_p([-gap for gap in signed], -bound, sd)
 
 
 def _decide(expected: Expected, gaps: Sequence[float], ends: tuple[float, float] | None) -> Verdict:
