@@ -329,14 +329,15 @@ class OnlineProbe(Options):
 class Schedule(Options):
     """The learning rate over the run, as a factor on the optimizer's `lr`.
 
-    `constant`; `cosine` from 1 to `end`; `step`: times `gamma` after each epoch of `milestones`.
+    `constant`; `cosine` from 1 to `end`; `exponential` from 1 to `end`, by the same share each epoch; `step`:
+    times `gamma` after each epoch of `milestones`.
     The first `warmup_epochs` rise linearly from `warmup_start` to the value the schedule has at their end; with
-    `after_warmup` the cosine begins only there, at 1.
+    `after_warmup` cosine and exponential begin only there, at 1.
     `per` says whether the value changes every `step` or every `epoch` (the warm-up always every step);
     with `epoch`, `count_from` is the number of the first epoch in the formula.
     """
 
-    name: Literal["constant", "cosine", "step"] = "constant"
+    name: Literal["constant", "cosine", "exponential", "step"] = "constant"
     end: NonNegativeFloat = 0.0
     milestones: tuple[PositiveInt, ...] = ()
     gamma: PositiveFloat = 0.1
@@ -345,3 +346,9 @@ class Schedule(Options):
     after_warmup: bool | None = None
     per: Literal["step", "epoch"] = "step"
     count_from: Literal[0, 1] = 0
+
+    @model_validator(mode="after")
+    def _ends_above_zero(self) -> Schedule:
+        if self.name == "exponential" and not self.end:
+            raise ValueError("`exponential` needs an `end` above 0")
+        return self

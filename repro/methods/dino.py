@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from repro.engine.method import Method, unit
 from repro.methods.parts.follower import Follower, share
-from repro.methods.parts.prototypes import Prototypes
+from repro.methods.parts.prototypes import WeightNormed
 from repro.methods.swav import swapped
 from repro.options import MethodOptions, Momentum, NonNegativeInt, PositiveFloat, PositiveInt, Probability
 
@@ -18,7 +18,7 @@ class DINO(Method):
     """All other views of a sample predict the centred and sharpened output of a teacher for a global view.
 
     The recipe's head ends in the bottleneck; its normalised output meets `prototypes` unit vectors, the paper's
-    last layer, at rest for `freeze_epochs`. The teacher follows (section 3.1). Its temperature goes
+    weight-normalised last layer, at rest for `freeze_epochs`. The teacher follows (section 3.1). Its temperature goes
     linearly, epoch by epoch, from `teacher_start` to `teacher_temperature`, which the last of
     `teacher_warmup_epochs` has. With `leaves: teacher` later stages get the teacher's encoder and head, as is usual.
     """
@@ -39,7 +39,7 @@ class DINO(Method):
 
     def __init__(self, options: Any, encoder: nn.Module, head: Any):
         super().__init__(options, encoder, head)
-        self.prototypes = Prototypes(options.prototypes, head.dim)
+        self.prototypes = WeightNormed(options.prototypes, head.dim)
         self.teacher = Follower(encoder, head, self.prototypes)
         self.register_buffer("centre", torch.zeros(options.prototypes))
         self.register_buffer("temperature", torch.tensor(float(options.teacher_temperature)))

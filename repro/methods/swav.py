@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from repro.engine.method import Method, unit
 from repro.methods.parts.memory import Queue
-from repro.methods.parts.prototypes import Prototypes, sinkhorn
+from repro.methods.parts.prototypes import Prototypes, WeightNormed, sinkhorn
 from repro.options import MethodOptions, NonNegativeInt, PositiveFloat, PositiveInt
 
 
@@ -18,7 +18,8 @@ class SwAV(Method):
 
     Codes share the prototypes equally over the batch (`epsilon`, `iterations`, see `sinkhorn`). The last `queue`
     embeddings of each global view, kept from `queue_from_epoch` on, take part once there are that many (section
-    3.1). The prototypes rest for the first `freeze_steps`.
+    3.1). The prototypes rest for the first `freeze_steps`. They are brought to length 1 before each step, as in the
+    authors' code; elsewhere they have a `learnt_scale` each, by weight normalisation, or a `bias`.
     """
 
     class Options(MethodOptions):
@@ -29,12 +30,18 @@ class SwAV(Method):
         queue: NonNegativeInt = 0
         queue_from_epoch: NonNegativeInt = 15
         freeze_steps: NonNegativeInt = 0
+        learnt_scale: bool | None = None
+        bias: bool | None = None
 
     queued: Tensor
 
     def __init__(self, options: Any, encoder: nn.Module, head: Any):
         super().__init__(options, encoder, head)
-        self.prototypes = Prototypes(options.prototypes, head.dim)
+        self.prototypes: Prototypes = (
+            WeightNormed(options.prototypes, head.dim, scale=True)
+            if options.learnt_scale
+            else Prototypes(options.prototypes, head.dim, bool(options.bias))
+        )
         self.queues = nn.ModuleList(Queue(options.queue, head.dim) for _ in range(2 if options.queue else 0))
         self.register_buffer("queued", torch.zeros((), dtype=torch.int64))
 
@@ -43,6 +50,7 @@ class SwAV(Method):
         return {"z": unit(self.project_crops(views, local))}
 
     def before_step(self, step: int) -> None:
+        self.prototypes.normalise()
         self.prototypes.requires_grad_(step >= self.options.freeze_steps)
 
     def loss(self, z: Tensor) -> Tensor:

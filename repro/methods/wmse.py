@@ -18,13 +18,14 @@ class WMSE(Method):
 
     The batch is cut at random into parts of `size` samples (of more, where it is no multiple), and each part of
     each view is whitened on its own; the loss is averaged over `iterations` such divisions (batch slicing). `eps` is
-    the share of the identity in the covariance.
+    the share of the identity in the covariance. With `stop_second` the later view of each pair gets no gradient.
     """
 
     class Options(MethodOptions):
         size: PositiveInt = 128
         iterations: PositiveInt = 1
         eps: NonNegativeFloat = 0.0
+        stop_second: bool | None = None
 
     @classmethod
     def smoke(cls, options: Any) -> Any:
@@ -52,9 +53,10 @@ class WMSE(Method):
         for _ in range(o.iterations):
             for part in torch.randperm(samples).to(z.device).tensor_split(count):
                 w = [unit(whiten(z[part, v].double(), o.eps)) for v in range(views)]
-                distances += [(2 - 2 * (a * b).sum(-1)).sum() for a, b in combinations(w, 2)]
-        pairs = views * (views - 1) // 2
-        return (torch.stack(distances).sum() / (o.iterations * samples * pairs)).to(z.dtype)
+                pairs = [(a, b.detach() if o.stop_second else b) for a, b in combinations(w, 2)]
+                distances += [(2 - 2 * (a * b).sum(-1)).sum() for a, b in pairs]
+        summands = o.iterations * samples * views * (views - 1) // 2
+        return (torch.stack(distances).sum() / summands).to(z.dtype)
 
 
 def whiten(x: Tensor, eps: float = 0.0) -> Tensor:

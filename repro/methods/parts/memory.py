@@ -21,9 +21,18 @@ class Queue(nn.Module):
 
     def push(self, x: Tensor) -> None:
         """x (n, dim) takes the place of the n oldest rows; of more than `size`, only the last stay."""
-        x = x[-len(self.rows) :]
-        self.rows[(self.at + torch.arange(len(x), device=x.device)) % len(self.rows)] = x.to(self.rows.dtype)
+        places, x = self._places(x)
+        self.rows[places] = x
         self.at.add_(len(x)).remainder_(len(self.rows))
+
+    def pushed(self, x: Tensor) -> Tensor:
+        """The rows (size, dim) as `push(x)` would leave them."""
+        return self.rows.index_copy(0, *self._places(x))
+
+    def _places(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Those rows of x that stay, after the places that they take."""
+        x = x[-len(self.rows) :].to(self.rows.dtype)
+        return (self.at + torch.arange(len(x), device=x.device)) % len(self.rows), x
 
 
 class Bank(nn.Module):

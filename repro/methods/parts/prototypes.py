@@ -11,16 +11,38 @@ from torch.nn import functional as F
 from repro.engine.method import unit
 
 
-class Prototypes(nn.Module):
-    """z (…, dim) -> its scalar products with `count` learnt unit vectors (…, count)."""
+class Prototypes(nn.Linear):
+    """z (…, dim) -> its scalar products with `count` learnt vectors (…, count), plus a learnt `bias` if wanted.
 
-    def __init__(self, count: int, dim: int):
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(count, dim))
-        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+    They are unit vectors after `normalise`, to be called before each step; no gradient passes through that.
+    """
+
+    def __init__(self, count: int, dim: int, bias: bool = False):
+        super().__init__(dim, count, bias)
+        self.normalise()
+
+    @torch.no_grad()
+    def normalise(self) -> None:
+        self.weight.copy_(unit(self.weight))
+
+
+class WeightNormed(Prototypes):
+    """Prototypes that are divided by their length in each pass, so that the gradient has no part along them.
+
+    Weight normalisation, Salimans and Kingma 2016 (arXiv 1602.07868), eq. 2. The factor g is 1; with `scale` it is
+    learnt, one for each prototype, and starts as the length of its vector.
+    """
+
+    def __init__(self, count: int, dim: int, scale: bool = False):
+        super().__init__(count, dim)
+        self.scale = nn.Parameter(self.weight.detach().norm(dim=1)) if scale else None
 
     def forward(self, z: Tensor) -> Tensor:
-        return F.linear(z, unit(self.weight))
+        scores = F.linear(z, unit(self.weight))
+        return scores if self.scale is None else self.scale * scores
+
+    def normalise(self) -> None:
+        """Nothing: every pass does it."""
 
 
 @torch.no_grad()
