@@ -40,6 +40,7 @@ __all__ = [
     "Field",
     "HeadOptions",
     "HeadSpec",
+    "LabelledViewsSpec",
     "MethodOptions",
     "MethodSpec",
     "Momentum",
@@ -89,9 +90,30 @@ def _with_suggestion(error: ErrorDetails, known: Iterable[str]) -> InitErrorDeta
 
 
 class MethodOptions(Options):
-    """Options of a training objective, chosen by `name`."""
+    """Options of a training objective, chosen by `name`.
+
+    `views_taken` says how many views of a sample the method takes, at least and at most; `takes_local` whether it
+    also takes those of `views: local:`.
+    """
+
+    views_taken: ClassVar[tuple[int, int | None]] = (1, None)
+    takes_local: ClassVar[bool] = False
 
     name: str
+
+    def check(self, views: Views) -> None:
+        """Raises ValueError when these are not the views that the method takes."""
+        least, most = self.views_taken
+        if views.count < least or (most is not None and views.count > most):
+            taken = (
+                str(least) if least == most else f"{least} or more" if most is None else f"{least} to {most}"
+            )
+            raise ValueError(
+                f"method `{self.name}` takes {taken} view{'s' * (taken != '1')} of a sample, "
+                f"and `views: count:` is {views.count}"
+            )
+        if views.local and not self.takes_local:
+            raise ValueError(f"method `{self.name}` takes no `local` views")
 
 
 class HeadOptions(Options):
@@ -271,7 +293,14 @@ class Views(Options):
         return self
 
 
+def _without_local(views: Views) -> Views:
+    if views.local:
+        raise ValueError("a classifier takes no `local` views")
+    return views
+
+
 ViewsSpec = Annotated[Views, BeforeValidator(_policy)]
+LabelledViewsSpec = Annotated[ViewsSpec, AfterValidator(_without_local)]
 
 
 class Batch(Options):

@@ -25,11 +25,12 @@ from repro.methods.intl import INTL, iterative_whitening
 from repro.methods.parts.follower import Follower, share
 from repro.methods.parts.memory import Bank, Queue
 from repro.methods.parts.prototypes import Prototypes, WeightNormed, sinkhorn, spherical_kmeans
+from repro.methods.parts.whitening import whiten
 from repro.methods.simsiam import SimSiam
 from repro.methods.swav import SwAV
 from repro.methods.tico import TiCo
 from repro.methods.vicreg import VICReg, covariance, variance
-from repro.methods.wmse import WMSE, whiten
+from repro.methods.wmse import WMSE
 from repro.networks.batchnorm import convert
 from repro.options import Momentum, Optimizer
 from tests.test_invariance import alone, network
@@ -250,7 +251,11 @@ def test_wmse_does_not_see_scale_and_shift() -> None:
 
 def test_wmse_says_what_to_do_about_too_few_samples() -> None:
     with pytest.raises(UserError, match=r"5 samples of 5 dimensions.*drop_last"):
-        made(WMSE).loss(normal(5, 2, DIM))
+        made(WMSE).check(5)
+    with pytest.raises(UserError, match="4 samples of 5 dimensions"):
+        made(WMSE, size=4).check(24)
+    made(WMSE, size=6).check(13)
+    made(WMSE, eps=0.1).check(5)
     assert made(WMSE, eps=0.1).loss(normal(5, 2, DIM)).isfinite()
 
 

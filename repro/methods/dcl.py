@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -36,10 +38,13 @@ class DCL(Method):
     """
 
     class Options(MethodOptions):
+        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
         temperature: PositiveFloat = 0.1
         weighted_sigma: PositiveFloat | None = None
         stop_weights: bool | None = None
         scale: PositiveFloat | None = None
+
+    least = 2  # a sample alone has no negatives
 
     def embed(self, views: Tensor) -> dict[str, Tensor]:
         """views (n, 2, C, H, W) -> z (n, 2, d) on the unit sphere."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
 from repro.engine.method import Method, unit
 from repro.methods.parts.follower import Follower, share
-from repro.methods.parts.prototypes import WeightNormed
-from repro.methods.swav import swapped
+from repro.methods.parts.prototypes import WeightNormed, swapped
 from repro.options import MethodOptions, Momentum, NonNegativeInt, PositiveFloat, PositiveInt, Probability
 
 
@@ -24,6 +23,8 @@ class DINO(Method):
     """
 
     class Options(MethodOptions):
+        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
+        takes_local: ClassVar[bool] = True
         prototypes: PositiveInt = 65536
         student_temperature: PositiveFloat = 0.1
         teacher_temperature: PositiveFloat = 0.04

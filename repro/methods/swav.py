@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from repro.engine.method import Method, unit
 from repro.methods.parts.memory import Queue
-from repro.methods.parts.prototypes import Prototypes, WeightNormed, sinkhorn
+from repro.methods.parts.prototypes import Prototypes, WeightNormed, sinkhorn, swapped
 from repro.options import MethodOptions, NonNegativeInt, PositiveFloat, PositiveInt
 
 
@@ -23,6 +23,8 @@ class SwAV(Method):
     """
 
     class Options(MethodOptions):
+        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
+        takes_local: ClassVar[bool] = True
         prototypes: PositiveInt = 3000
         temperature: PositiveFloat = 0.1
         epsilon: PositiveFloat = 0.05
@@ -72,13 +74,3 @@ class SwAV(Method):
             for view, queue in enumerate(self.queues):
                 queue.push(z[:, view])  # type: ignore[operator]
             self.queued.add_(len(z))
-
-
-def swapped(targets: Tensor, log_p: Tensor) -> Tensor:
-    """Cross-entropy of each view's prediction with each other global view's target, the mean over pairs and batch.
-
-    targets (N, G, K) of the first G views, log_p (N, V, K) of all -> scalar in nats.
-    """
-    pairs = -torch.einsum("nik,njk->ij", targets, log_p) / len(targets)
-    others = torch.ones_like(pairs).fill_diagonal_(0)
-    return (others * pairs).sum() / others.sum()

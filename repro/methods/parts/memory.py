@@ -36,14 +36,17 @@ class Queue(nn.Module):
 
 
 class Bank(nn.Module):
-    """One vector for every sample of the data set; random unit vectors at the start."""
+    """One vector for every sample of the data set; random unit vectors until `met` says that it was put there."""
 
     rows: Tensor
+    met: Tensor
 
     def __init__(self, samples: int, dim: int, device: torch.device):
         super().__init__()
         self.register_buffer("rows", unit(torch.randn(samples, dim)).to(device))
+        self.register_buffer("met", torch.zeros(samples, dtype=torch.bool, device=device))
 
     def put(self, index: Tensor, x: Tensor) -> None:
         """x (n, dim) takes the place of the rows index (n,)."""
         self.rows[index] = x.to(self.rows.dtype)
+        self.met[index] = True

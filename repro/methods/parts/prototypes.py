@@ -59,14 +59,25 @@ def sinkhorn(scores: Tensor, epsilon: float, iterations: int) -> Tensor:
     return (log_q + math.log(n)).exp()
 
 
+def swapped(targets: Tensor, log_p: Tensor) -> Tensor:
+    """Cross-entropy of each view's prediction with each other global view's target, the mean over pairs and batch.
+
+    targets (N, G, K) of the first G views, log_p (N, V, K) of all -> scalar in nats.
+    """
+    pairs = -torch.einsum("nik,njk->ij", targets, log_p) / len(targets)
+    others = torch.ones_like(pairs).fill_diagonal_(0)
+    return (others * pairs).sum() / others.sum()
+
+
 @torch.no_grad()
 def spherical_kmeans(x: Tensor, k: int, iterations: int) -> tuple[Tensor, Tensor]:
     """x (N, d) on the unit sphere -> centroids (k, d) on it, and the nearest one (N,) of each row.
 
-    Starts from k rows drawn by torch's generator. An empty cluster keeps its centroid.
+    Starts from k rows drawn by torch's generator, from some twice if there are fewer. An empty cluster keeps its
+    centroid.
     """
-    chosen = torch.randperm(len(x))[:k].to(x.device)
-    centroids = x[chosen]
+    chosen = torch.randperm(len(x)).repeat(-(-k // len(x)))[:k]
+    centroids = x[chosen.to(x.device)]
     for _ in range(iterations):
         nearest = _nearest(x, centroids)
         sums = _sums(x, nearest, k)
