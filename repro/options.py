@@ -391,7 +391,7 @@ class Optimizer(Options):
     """The update rule. `lr` is the value used, after any scaling with the batch.
 
     With `exempt_1d`, biases and the parameters of norms get no weight decay, and LARS does not adapt their rate.
-    `trust` and `clip` are LARS's, see `repro.engine.lars`. `max_norm` clips the norm of the whole gradient.
+    `trust`, `clip` and `joint` are LARS's, see `repro.engine.lars`. `max_norm` clips the norm of the whole gradient.
     """
 
     name: Literal["sgd", "adam", "adamw", "lars"] = "sgd"
@@ -403,6 +403,7 @@ class Optimizer(Options):
     exempt_1d: bool | None = None
     trust: PositiveFloat | None = None
     clip: bool | None = None
+    joint: bool | None = None
     max_norm: PositiveFloat | None = None
 
 

@@ -548,6 +548,36 @@ def test_local_views_come_after_the_global_ones_and_the_teacher_does_not_see_the
     torch.testing.assert_close(method.embed(views)["z"], embedded["z"][:, :2])
 
 
+@pytest.mark.parametrize("cls", [SwAV, DINO])
+def test_the_head_sees_all_crops_together_and_the_encoder_those_of_a_size(cls: type[Method]) -> None:
+    """BatchNorm in the head takes its statistics over global and local crops, as in the authors' codes."""
+    torch.manual_seed(0)
+    encoder, head = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten()), nn.BatchNorm1d(4)
+    head.dim = 4  # type: ignore[assignment]
+    name = cls.__module__.rsplit(".", 1)[-1]
+    options = options_for(("methods",), "name", {"name": name, "prototypes": 3})
+    method = cls(options, encoder, head).double().train()
+    views, local = normal(3, 2, 1, 4, 4), normal(3, 4, 1, 2, 2, seed=1) + 5
+    features = torch.cat([encoder(views.flatten(0, 1)).unflatten(0, (3, 2)), local.flatten(2)], 1)
+    rows = features.flatten(0, 1)
+    z = (features - rows.mean(0)) / (rows.var(0, unbiased=False) + 1e-5).sqrt()
+    torch.testing.assert_close(method.embed(views, local)["z"], F.normalize(z, dim=-1))
+
+
+@pytest.mark.parametrize("leaves", [None, "student", "teacher"])
+def test_dino_leaves_the_network_that_is_asked_for(leaves: str | None) -> None:
+    method = made(DINO, prototypes=4, leaves=leaves)
+    with torch.no_grad():
+        for p in (*method.encoder.parameters(), *method.head.parameters()):
+            p += 1  # the student has moved on
+    student = [p.clone() for part in (method.encoder, method.head) for p in part.parameters()]
+    teacher = [p.clone() for part in method.teacher.networks[:2] for p in part.parameters()]
+    method.end()
+    left = [p for part in (method.encoder, method.head) for p in part.parameters()]
+    for found, expected in zip(left, teacher if leaves == "teacher" else student, strict=True):
+        torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
 def test_deepcluster_keeps_its_books() -> None:
     """Two epochs of two batches: collecting, then predicting the clusters of what was collected."""
     method = made(DeepClusterV2, prototypes=[2, 3, 99], temperature=0.2)

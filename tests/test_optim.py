@@ -88,28 +88,35 @@ def test_sgd_update_by_hand() -> None:
     assert w.item() == pytest.approx(value, rel=1e-6)
 
 
-def lars_by_hand(w: list[float], g: list[float], v: list[float], lr: float, clipped: bool) -> list[float]:
-    """You et al. 2017, Algorithm 1 with momentum 0.9, decay 0.1 and trust 0.02; LARC's clip. Changes v in place."""
+def lars_by_hand(
+    w: list[float], g: list[float], v: list[float], lr: float, clipped: bool, joint: bool
+) -> list[float]:
+    """You et al. 2017, Algorithm 1 with momentum 0.9, decay 0.1 and trust 0.02; LARC's clip. Changes v in place.
+
+    With `joint`, what the rate is divided by is the norm of the gradient with the decay added.
+    """
     size, slope = math.hypot(*w), math.hypot(*g)
-    local = 0.02 * size / (slope + 0.1 * size)
+    both = math.hypot(*(b + 0.1 * a for a, b in zip(w, g, strict=True)))
+    local = 0.02 * size / (both if joint else slope + 0.1 * size)
     local = min(local / lr, 1) if clipped else local
     for i in range(len(w)):
         v[i] = 0.9 * v[i] + local * (g[i] + 0.1 * w[i])
     return [a - lr * b for a, b in zip(w, v, strict=True)]
 
 
+@pytest.mark.parametrize("joint", [False, True])
 @pytest.mark.parametrize("clipped", [False, True])
 @pytest.mark.parametrize("lr", [0.3, 1e-3])
-def test_lars_update_by_hand(clipped: bool, lr: float) -> None:
+def test_lars_update_by_hand(clipped: bool, lr: float, joint: bool) -> None:
     w = nn.Parameter(torch.tensor([3.0, -4.0], dtype=torch.float64))
-    options = Optimizer(name="lars", lr=lr, momentum=0.9, weight_decay=0.1, trust=0.02, clip=clipped)
-    optimizer = build(options, [w])
+    options = {"momentum": 0.9, "weight_decay": 0.1, "trust": 0.02, "clip": clipped, "joint": joint}
+    optimizer = build(Optimizer(name="lars", lr=lr, **options), [w])
     value, velocity = [3.0, -4.0], [0.0, 0.0]
     for _ in range(3):
         optimizer.zero_grad()
         (w[0] + 2 * w[1]).backward()
         optimizer.step()
-        value = lars_by_hand(value, [1.0, 2.0], velocity, lr, clipped)
+        value = lars_by_hand(value, [1.0, 2.0], velocity, lr, clipped, joint)
         assert w.tolist() == pytest.approx(value, rel=1e-12)
 
 

@@ -12,8 +12,9 @@ from torch import Tensor
 class LARS(torch.optim.Optimizer):
     """SGD with momentum whose step is scaled, parameter by parameter, by trust · ‖w‖ / (‖g‖ + decay · ‖w‖).
 
-    Algorithm 1 of the paper. With `clip`, the scaled rate is never above `lr` (LARC). Groups with `adapt: False`
-    take plain SGD steps. A parameter or gradient of norm zero is not scaled.
+    Algorithm 1 of the paper. With `joint`, the scale is trust · ‖w‖ / ‖g + decay · w‖, as in the codes of SimCLR and
+    its successors. With `clip`, the scaled rate is never above `lr` (LARC). Groups with `adapt: False` take
+    plain SGD steps. A parameter or gradient of norm zero is not scaled.
     """
 
     def __init__(
@@ -24,9 +25,10 @@ class LARS(torch.optim.Optimizer):
         weight_decay: float = 0.0,
         trust: float = 0.001,
         clip: bool = False,
+        joint: bool = False,
     ):
         defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
-        super().__init__(params, {**defaults, "trust": trust, "clip": clip, "adapt": True})
+        super().__init__(params, {**defaults, "trust": trust, "clip": clip, "joint": joint, "adapt": True})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -37,7 +39,7 @@ class LARS(torch.optim.Optimizer):
                     continue
                 update = w.grad + group["weight_decay"] * w
                 if group["adapt"]:
-                    update *= self._scale(w, w.grad, group)
+                    update *= self._scale(w, w.grad, update, group)
                 state = self.state[w]
                 if "momentum_buffer" not in state:
                     state["momentum_buffer"] = torch.zeros_like(w)
@@ -45,9 +47,10 @@ class LARS(torch.optim.Optimizer):
                 w.sub_(velocity, alpha=group["lr"])
 
     @staticmethod
-    def _scale(w: Tensor, gradient: Tensor, group: dict[str, Any]) -> Tensor:
+    def _scale(w: Tensor, gradient: Tensor, decayed: Tensor, group: dict[str, Any]) -> Tensor:
         size, slope = w.norm(), gradient.norm()
-        rate = group["trust"] * size / (slope + group["weight_decay"] * size)
+        length = decayed.norm() if group["joint"] else slope + group["weight_decay"] * size
+        rate = group["trust"] * size / length
         if group["clip"]:
             rate = (rate / group["lr"]).clamp(max=1) if group["lr"] > 0 else torch.ones_like(rate)
         return torch.where((size > 0) & (slope > 0), rate, 1.0)

@@ -31,6 +31,7 @@ class Method(nn.Module):
     * `begin(samples)`: before the first step, with the number of samples in the data set.
     * `before_step(…)`: for example to cluster at the start of an epoch, or to freeze a layer for a while.
     * `after_step(…)`: after the update; also `embed`'s results, detached, `label` and `index` of the whole batch.
+    * `end()`: after the last step, before the network is kept for later stages.
 
     A method whose loss needs more than one sample says so (`least`), and one whose results may rightly be the same
     for all samples names those that may not (`guarded`): a run whose embeddings have become equal is stopped.
@@ -64,6 +65,9 @@ class Method(nn.Module):
     def after_step(self, *args: Any, **kwargs: Any) -> None:
         """Nothing, unless the method keeps state."""
 
+    def end(self) -> None:
+        """Nothing, unless later stages are to get other weights than those that were trained."""
+
     def check(self, samples: int) -> None:
         """Raises UserError when the loss of a batch of so many samples would have no meaning."""
         if samples < self.least:
@@ -88,6 +92,13 @@ class Method(nn.Module):
     def project(self, views: Tensor) -> Tensor:
         """views (n, V, C, H, W) -> head(encoder(·)) of every view (n, V, d)."""
         return self.through(views, self.encoder, self.head)
+
+    def project_crops(self, views: Tensor, local: Tensor | None) -> Tensor:
+        """views (n, V, C, H, W), local (n, L, C, h, w) -> (n, V + L, d): the encoder by size, the head on all."""
+        if local is None:
+            return self.project(views)
+        features = [self.through(crops, self.encoder) for crops in (views, local)]
+        return self.through(torch.cat(features, 1), self.head)
 
     def through(self, views: Tensor, *networks: nn.Module) -> Tensor:
         """views (n, V, …) -> the networks, one after the other, on every view (n, V, d)."""

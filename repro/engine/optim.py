@@ -18,7 +18,7 @@ def build(options: Optimizer, parameters: Iterable[Any]) -> torch.optim.Optimize
     """The optimizer for the recipe's `optimizer:`, for parameters or groups of them; on a GPU torch's fused form."""
     o, trained = options, list(parameters)
     if o.name == "lars":
-        return LARS(trained, o.lr, o.momentum, o.weight_decay, o.trust or 0.001, bool(o.clip))
+        return LARS(trained, o.lr, o.momentum, o.weight_decay, o.trust or 0.001, bool(o.clip), bool(o.joint))
     each = (p for part in trained for p in (part["params"] if isinstance(part, dict) else [part]))
     fused = all(p.is_cuda for p in each) or None
     if o.name == "sgd":

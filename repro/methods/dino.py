@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,7 @@ class DINO(Method):
     The recipe's head ends in the bottleneck; its normalised output meets `prototypes` unit vectors, the paper's
     weight-normalised last layer, at rest for `freeze_epochs`. The teacher follows (section 3.1). Its temperature goes
     linearly, epoch by epoch, from `teacher_start` to `teacher_temperature`, which the last of
-    `teacher_warmup_epochs` has.
+    `teacher_warmup_epochs` has. With `leaves: teacher` later stages get the teacher's encoder and head, as is usual.
     """
 
     class Options(MethodOptions):
@@ -33,6 +33,7 @@ class DINO(Method):
         centre_momentum: Probability = 0.9
         momentum: Momentum = Momentum(start=0.996, end=1.0)
         freeze_epochs: NonNegativeInt = 1
+        leaves: Literal["student", "teacher"] | None = None
 
     centre: Tensor
     temperature: Tensor
@@ -45,14 +46,9 @@ class DINO(Method):
         self.register_buffer("temperature", torch.tensor(float(options.teacher_temperature)))
 
     def embed(self, views: Tensor, local: Tensor | None = None) -> dict[str, Tensor]:
-        """views (n, 2, C, H, W), local (n, L, C, h, w) -> on the unit sphere, z (n, 2 + L, d) and t (n, 2, d).
-
-        These are the bottlenecks of the student and of the teacher, who sees the global views only.
-        """
-        z = self.project(views)
+        """views (n, 2, C, H, W), local (n, L, C, h, w) -> unit z (n, 2 + L, d) and the teacher's t (n, 2, d)."""
         encoder, head, _ = self.teacher
-        t = self.through(views, encoder, head)
-        return {"z": unit(z if local is None else torch.cat([z, self.project(local)], 1)), "t": unit(t)}
+        return {"z": unit(self.project_crops(views, local)), "t": unit(self.through(views, encoder, head))}
 
     def before_step(self, epoch: int) -> None:
         o = self.options
@@ -73,7 +69,10 @@ class DINO(Method):
         keep = share(self.options.momentum, step, total)
         self.teacher.follow(self.encoder, self.head, self.prototypes, keep=keep)
 
+    def end(self) -> None:
+        if self.options.leaves == "teacher":
+            self.teacher.hand_over(self.encoder, self.head)
+
     def _teacher_scores(self, t: Tensor) -> Tensor:
         """t (N, 2, d) -> the teacher's outputs (N, 2, K), without gradient."""
-        *_, prototypes = self.teacher
-        return prototypes(t.detach())
+        return self.teacher.networks[2](t.detach())

@@ -49,8 +49,7 @@ class SwAV(Method):
 
     def embed(self, views: Tensor, local: Tensor | None = None) -> dict[str, Tensor]:
         """views (n, 2, C, H, W), local (n, L, C, h, w) -> z (n, 2 + L, d) on the unit sphere."""
-        z = self.project(views)
-        return {"z": unit(z if local is None else torch.cat([z, self.project(local)], 1))}
+        return {"z": unit(self.project_crops(views, local))}
 
     def before_step(self, step: int) -> None:
         self.prototypes.normalise()

@@ -86,6 +86,7 @@ class Train(Stage):
         if o.collapse == "record":
             fitted.guarded = ()
         loop = fit(ctx, fitted, data, o, micro_batch)
+        method.end()
         if ctx.setup.main:
             checkpoint.save(ctx.folder / "output.safetensors", method.state_dict(), {})
         last = {name: value for point in loop.curve for name, value in point.items()}

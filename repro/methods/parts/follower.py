@@ -32,6 +32,11 @@ class Follower(nn.Module):
         theirs: list[Tensor] = [p for network in networks for p in network.parameters()]
         torch._foreach_lerp_(own, theirs, 1 - keep)
 
+    def hand_over(self, *networks: nn.Module) -> None:
+        """theirs ← own, weights and statistics alike; of the first copies, where fewer networks are given."""
+        for own, theirs in zip(self.networks, networks, strict=False):
+            theirs.load_state_dict(own.state_dict())
+
 
 def share(momentum: Momentum, step: int, total: int) -> float:
     """How much the follower keeps of itself after `step` (from 0) of `total` steps: constant, or half a cosine."""
