@@ -85,6 +85,11 @@ class BatchPlan:
         """Whether a process needs several chunks, and so gradient caching."""
         return self.micro_batch is not None and max(self.shares(self.size)) > self.micro_batch
 
+    @property
+    def at_once(self) -> int:
+        """The most samples that a process embeds at once."""
+        return max(c.stop - c.start for rank in range(self.processes) for c in self.chunks(self.size, rank))
+
     def synchronised(self, samples: int) -> bool:
         """Whether a BatchNorm group lies on several processes and its statistics are summed over them."""
         return not self.cached and not set(accumulate(self.shares(samples))) <= self._group_ends(samples)

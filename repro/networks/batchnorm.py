@@ -149,10 +149,11 @@ class SpanBatchNorm(_BatchNorm):
         """
         groups, some = seen[-1].clamp(min=1), seen[-1] > 0
         self.num_batches_tracked += some
-        share: Any = self.momentum if self.momentum is not None else 1 / self.num_batches_tracked.clamp(min=1)
         mean, var = (seen[:-1] / groups).chunk(2)
-        self.running_mean.lerp_(mean, (share * some).to(mean.dtype))
-        self.running_var.lerp_(var, (share * some).to(var.dtype))
+        steps = self.num_batches_tracked.clamp(min=1).to(mean.dtype)
+        share = some.to(mean.dtype) * (1 / steps if self.momentum is None else self.momentum)
+        self.running_mean.lerp_(mean, share)
+        self.running_var.lerp_(var, share)
 
 
 def convert(network: nn.Module) -> Span:

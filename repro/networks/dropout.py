@@ -124,7 +124,9 @@ class KeyedAttention(Keyed, nn.MultiheadAttention):
         )
         scores = q @ k.transpose(-2, -1) * self.head_dim**-0.5
         if attn_mask is not None:  # (L, S) or (n · heads, L, S)
-            scores = masked(scores, attn_mask.unflatten(0, scores.shape[:2]) if attn_mask.dim() == 3 else attn_mask)
+            scores = masked(
+                scores, attn_mask.unflatten(0, scores.shape[:2]) if attn_mask.dim() == 3 else attn_mask
+            )
         if key_padding_mask is not None:  # (n, S)
             scores = masked(scores, key_padding_mask[:, None, None])
         weights = scores.softmax(-1)
@@ -154,7 +156,7 @@ KINDS: dict[type, tuple[bool, bool]] = {  # of whole channels, for SELU
 
 
 def convert(network: nn.Module) -> Masks:
-    """Keys every layer that drops, in place, to the returned masks. Raises UserError for a kind that cannot be keyed."""
+    """Keys every layer that drops, in place, to the returned masks. Raises UserError for a kind that cannot be."""
     masks = Masks()
     for name, layer in network.named_modules():
         if type(layer) in KINDS:

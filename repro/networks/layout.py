@@ -11,7 +11,7 @@ FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}  # by the number o
 
 
 def channels_last(module: nn.Module) -> None:
-    """Lays out the weights and buffers of two- and three-dimensional convolutions with the channels last, in place."""
+    """Lays out weights and buffers of four and five dimensions with the channels last, in place."""
     for tensor in chain(module.parameters(), module.buffers()):
         if tensor.dim() in FORMATS:
             tensor.data = tensor.data.to(memory_format=FORMATS[tensor.dim()])
