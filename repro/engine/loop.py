@@ -88,11 +88,9 @@ class Loop:
             raise self._stopped(reason)
 
     def interruption(self) -> str | None:
-        """Why to stop in the middle of a step, or None; to be asked often. As long as it took since it was asked last
-        is left for what may follow."""
-        now = time.monotonic()
-        self._between, self._asked = now - self._asked, now
-        return self.ctx.deadline.check(margin=self._between)
+        """Why to stop in the middle of a step, or None. What follows may take as long as since it was asked last."""
+        asked, self._asked = self._asked, time.monotonic()
+        return self.ctx.deadline.check(margin=self._asked - asked)
 
     def stop(self, reason: str) -> None:
         """Gives up the step that is under way: saves those done before, of which none need be, and raises Stopped."""
