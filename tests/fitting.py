@@ -122,7 +122,7 @@ def options(span: int, apart: bool = True) -> Any:
 def train(
     setup: Setup, name: str, span: int, micro: int | None, folder: Path, stop: int | None = None
 ) -> tuple[list[dict[str, float]], Tensor] | str:
-    """The curve and the final state, or why the run stopped when its last process was asked for the `stop`-th time."""
+    """The curve and the final state, or why the run stopped, its last process being asked for the `stop`-th time."""
     method = made(name)
     if setup.rank:  # what the processes begin with is the main one's
         nn.init.ones_(method.encoder.conv.weight)  # type: ignore[union-attr, arg-type]

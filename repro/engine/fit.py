@@ -31,7 +31,7 @@ LOGGED = 200  # points of the curve in a whole run
 
 
 class Training(Protocol):
-    """The options that `fit` needs of a stage."""
+    """The options that `fit` needs of a stage: those of `options.TrainingOptions`, and views."""
 
     views: Views
     epochs: int
