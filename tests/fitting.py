@@ -40,7 +40,7 @@ class Encoder(nn.Module):
         self.dim = 8
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.channels(self.norm(self.conv(x.double())).relu())
+        x = self.channels(self.norm(self.conv(x.to(self.conv.weight.dtype))).relu())
         return self.last(self.attention(x.flatten(2).transpose(1, 2)).mean(1))
 
 

@@ -1,4 +1,4 @@
-"""Steps of training: what a method may ask for and give, lack of memory, unkeyed draws, processes that drift apart."""
+"""Steps of training: what methods may ask for and give, lack of memory, unkeyed draws, processes that drift apart."""
 
 from __future__ import annotations
 

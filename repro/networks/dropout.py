@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 from torchvision.ops import StochasticDepth
 
-from repro.engine.keys import key, mixed, uniform
+from repro.engine.keys import key, uniform
 from repro.errors import UserError
 
 ALPHA = -1.7580993408473766  # the limit of SELU towards −∞, Klambauer et al. 2017 (arXiv 1706.02515)
@@ -41,6 +41,20 @@ class Masks:
             layer.calls = 0
 
 
+@torch.library.custom_op("repro::drawn", mutates_args=())
+def drawn(key: Tensor, rows: Tensor, draws: int) -> Tensor:
+    """key (), rows (n,) -> (n, draws) in [0, 1), see `keys.uniform`.
+
+    An operation of its own, as torch's compiler does not multiply 64-bit integers modulo 2^64 on CPUs.
+    """
+    return uniform(key, rows, draws)
+
+
+@drawn.register_fake
+def _(key: Tensor, rows: Tensor, draws: int) -> Tensor:
+    return torch.empty(len(rows), draws, device=rows.device)
+
+
 class Keyed(nn.Module):
     """A layer that drops: it asks `masks` which rows pass through it. `number` is the hash of its `name`."""
 
@@ -61,9 +75,10 @@ class Keyed(nn.Module):
                 "the first dimension has to be that of the samples, or of their views."
             )
         rows = self.masks.first * each + torch.arange(len(x), device=x.device)
-        own: Any = mixed(self.masks.key ^ (self.number + self.calls))
         self.calls += 1
-        draws = uniform(own, rows * (not alike), torch.Size(share).numel())
+        draws = drawn(
+            self.masks.key ^ (self.number + self.calls), rows * (not alike), torch.Size(share).numel()
+        )
         return (draws >= p).view(len(x), *share).to(x.dtype)
 
 
