@@ -110,7 +110,7 @@ def test_a_run_that_is_compiled_on_its_way_gives_the_same_result(
 
 @pytest.mark.long
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
-def test_compiled_dropout_draws_the_same_and_is_compiled_once_a_shape() -> None:
+def test_compiled_dropout_draws_the_same_and_is_compiled_once() -> None:
     """Keys and places change at every step; they must neither be burnt in nor lead to another compilation."""
     network = nn.Sequential(nn.Linear(8, 8), nn.Dropout(0.3))
     masks = convert(network)
@@ -118,7 +118,7 @@ def test_compiled_dropout_draws_the_same_and_is_compiled_once_a_shape() -> None:
 
     def passes() -> list[torch.Tensor]:
         found = []
-        for key, first, samples in ((1, 0, 6), (2, 0, 6), (3, 2, 6), (4, 1, 4), (5, 0, 3)):
+        for key, first, samples in ((1, 0, 6), (2, 0, 6), (3, 2, 6), (4, 5, 6)):
             masks.begin(key, first, samples, torch.device("cpu"))
             found.append(network(x[:samples]))
         return found
@@ -129,4 +129,4 @@ def test_compiled_dropout_draws_the_same_and_is_compiled_once_a_shape() -> None:
     network.compile()
     for one, other in zip(plain, passes(), strict=True):
         assert torch.allclose(one, other, atol=1e-6) and torch.equal(one == 0, other == 0)
-    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] <= 2
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
