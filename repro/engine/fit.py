@@ -73,6 +73,7 @@ def fit(ctx: Context, method: Method, data: ImageSet, o: Training, micro_batch: 
             when = {"step": step, "total": batches.total, "epoch": batches.epoch(step), "epochs": o.epochs}
             when["per_epoch"] = batches.per_epoch
             undo = _undoing(method)
+            updater.masks.begin(key(ctx.seed, ctx.stage, "hooks", step), 0, 1, ctx.device)
             call(method.before_step, when)
             try:
                 loss, embedded = updater.step(step, views, labels[index], index)
