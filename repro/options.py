@@ -61,6 +61,7 @@ __all__ = [
     "Schedule",
     "StageOptions",
     "StageSpec",
+    "TrainingOptions",
     "ViewsSpec",
 ]
 
@@ -451,4 +452,24 @@ class Schedule(Options):
     def _ends_above_zero(self) -> Schedule:
         if self.name == "exponential" and not self.end:
             raise ValueError("`exponential` needs an `end` above 0")
+        return self
+
+
+class TrainingOptions(StageOptions):
+    """Options of a stage that trains: `epochs` passes over the data in batches."""
+
+    trains: ClassVar[bool] = True
+
+    epochs: PositiveInt
+    batch: Batch
+    optimizer: Optimizer
+    schedule: Schedule = Schedule()
+
+    @model_validator(mode="after")
+    def _the_warm_up_ends(self) -> TrainingOptions:
+        if self.schedule.warmup_epochs >= self.epochs:
+            raise ValueError(
+                f"a warm-up of {self.schedule.warmup_epochs} epochs does not end within the {self.epochs} of the "
+                "stage, so its rate is never reached; set a smaller `schedule.warmup_epochs`, or more `epochs`"
+            )
         return self

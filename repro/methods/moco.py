@@ -19,8 +19,9 @@ class MoCo(Method):
 
     View 1 gives the query and view 2 the key; with `symmetric` also the other way round, and the keys of both
     views enter the one queue, at the end of the step or, with `second_sees_first`, each after its own direction.
-    `scale` multiplies the loss: codes that add both directions have twice this one. The shuffling of samples
-    between BatchNorm groups (section 3.3) is left out: it matters only where `bn_span` is smaller than the batch.
+    `scale` multiplies the loss: codes that add both directions have twice this one. With `shuffle` (section 3.3) the
+    keys are made over the batch in another order, so that their BatchNorm groups are not those of the queries; it
+    matters where `bn_span` is smaller than the batch.
     """
 
     class Options(MethodOptions):
@@ -31,16 +32,24 @@ class MoCo(Method):
         symmetric: bool = False
         second_sees_first: bool | None = None
         scale: PositiveFloat | None = None
+        shuffle: bool | None = None
 
     def __init__(self, options: Any, encoder: nn.Module, head: Any):
         super().__init__(options, encoder, head)
         self.follower = Follower(encoder, head)
         self.queue = Queue(options.queue, head.dim)
+        self.shuffles = bool(options.shuffle)
 
     def embed(self, views: Tensor) -> dict[str, Tensor]:
-        """views (n, 2, C, H, W) -> queries q, each with its key k (n, 1, d), or (n, 2, d) when symmetric; unit."""
-        asks, answers = (views, views.flip(1)) if self.options.symmetric else (views[:, :1], views[:, 1:])
-        return {"q": unit(self.project(asks)), "k": unit(self.through(answers, *self.follower))}
+        """views (n, 2, C, H, W) -> queries q (n, 1, d), or (n, 2, d) when symmetric, unit; and `keys`."""
+        asks = views if self.options.symmetric else views[:, :1]
+        queries = {"q": unit(self.project(asks))}
+        return queries if self.shuffles else queries | self.keys(views)
+
+    def keys(self, views: Tensor) -> dict[str, Tensor]:
+        """views (n, 2, C, H, W) -> for each query its key k, made of the other view; the same shape."""
+        answers = views.flip(1) if self.options.symmetric else views[:, 1:]
+        return {"k": unit(self.through(answers, *self.follower))}
 
     def loss(self, q: Tensor, k: Tensor) -> Tensor:
         """q, k (N, V, d) -> eq. 1, in nats per query: which of 1 + `queue` keys is mine?"""

@@ -17,15 +17,11 @@ from repro.engine.stage import Context, Outcome, Stage, tiny
 from repro.methods.cross_entropy import CrossEntropy
 from repro.networks.build import trained
 from repro.options import (
-    Batch,
     Field,
     LabelledViewsSpec,
     NetworkOf,
-    Optimizer,
     PositiveFloat,
-    PositiveInt,
-    Schedule,
-    StageOptions,
+    TrainingOptions,
     Views,
 )
 
@@ -38,16 +34,11 @@ class FineTune(Stage):
     Metrics: `top1`, `top5`, percent of the test split.
     """
 
-    class Options(StageOptions):
-        trains: ClassVar[bool] = True
+    class Options(TrainingOptions):
         metrics: ClassVar[tuple[str, ...]] = ("top1", "top5")
         splits: ClassVar[tuple[str, ...]] = ("train", "test")
         of: NetworkOf
         fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
-        epochs: PositiveInt
-        batch: Batch
-        optimizer: Optimizer
-        schedule: Schedule = Schedule()
         views: LabelledViewsSpec = Views()
         head_lr: PositiveFloat | None = None
 

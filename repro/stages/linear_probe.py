@@ -13,16 +13,7 @@ from repro.engine.keys import key
 from repro.engine.method import Method, view_cross_entropy
 from repro.engine.stage import Context, Outcome, Stage, tiny
 from repro.networks.build import trained
-from repro.options import (
-    Batch,
-    LabelledViewsSpec,
-    NetworkOf,
-    Optimizer,
-    PositiveInt,
-    Schedule,
-    StageOptions,
-    Views,
-)
+from repro.options import LabelledViewsSpec, NetworkOf, TrainingOptions, Views
 
 
 class LinearProbe(Stage):
@@ -31,15 +22,10 @@ class LinearProbe(Stage):
     Metrics: `top1`, `top5`, percent of the test split.
     """
 
-    class Options(StageOptions):
-        trains: ClassVar[bool] = True
+    class Options(TrainingOptions):
         metrics: ClassVar[tuple[str, ...]] = ("top1", "top5")
         splits: ClassVar[tuple[str, ...]] = ("train", "test")
         of: NetworkOf
-        epochs: PositiveInt
-        batch: Batch
-        optimizer: Optimizer
-        schedule: Schedule = Schedule()
         views: LabelledViewsSpec = Views()
 
     def run(self, ctx: Context) -> Outcome:

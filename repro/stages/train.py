@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal, Self
 
 import torch
 from pydantic import model_validator
@@ -20,14 +20,10 @@ from repro.engine.stage import Context, Outcome, Stage, capped, tiny
 from repro.networks.build import build
 from repro.options import (
     BackboneSpec,
-    Batch,
     Collection,
     MethodSpec,
     OnlineProbe,
-    Optimizer,
-    PositiveInt,
-    Schedule,
-    StageOptions,
+    TrainingOptions,
     ViewsSpec,
 )
 
@@ -43,15 +39,10 @@ class Train(Stage):
     classifier trained beside the network (its loss is then part of `loss`).
     """
 
-    class Options(StageOptions):
-        trains: ClassVar[bool] = True
+    class Options(TrainingOptions):
         method: MethodSpec
         network: BackboneSpec
         views: ViewsSpec
-        epochs: PositiveInt
-        batch: Batch
-        optimizer: Optimizer
-        schedule: Schedule = Schedule()
         split: str = "train"
         online: OnlineProbe | None = None
         collapse: Literal["stop", "record"] | None = None
