@@ -43,6 +43,7 @@ __all__ = [
     "Field",
     "HeadOptions",
     "HeadSpec",
+    "LabelledViewsSpec",
     "MethodOptions",
     "MethodSpec",
     "Momentum",
@@ -125,9 +126,30 @@ def _with_suggestion(error: ErrorDetails, known: Iterable[str]) -> InitErrorDeta
 
 
 class MethodOptions(Options):
-    """Options of a training objective, chosen by `name`."""
+    """Options of a training objective, chosen by `name`.
+
+    `views_taken` says how many views of a sample the method takes, at least and at most; `takes_local` whether it
+    also takes those of `views: local:`.
+    """
+
+    views_taken: ClassVar[tuple[int, int | None]] = (1, None)
+    takes_local: ClassVar[bool] = False
 
     name: str
+
+    def check(self, views: Views) -> None:
+        """Raises ValueError when these are not the views that the method takes."""
+        least, most = self.views_taken
+        if views.count < least or (most is not None and views.count > most):
+            taken = (
+                str(least) if least == most else f"{least} or more" if most is None else f"{least} to {most}"
+            )
+            raise ValueError(
+                f"method `{self.name}` takes {taken} view{'s' * (taken != '1')} of a sample, "
+                f"and `views: count:` is {views.count}"
+            )
+        if views.local and not self.takes_local:
+            raise ValueError(f"method `{self.name}` takes no `local` views")
 
 
 class HeadOptions(Options):
@@ -153,11 +175,13 @@ NetworkOf = Annotated[str, Ref("network")]
 class StageOptions(Options):
     """Options of one stage of a recipe, chosen by `kind`. What is asked of them here is known before anything runs.
 
-    `trains` says whether what the stage measures comes from the training of a network by gradient descent.
-    Options that name earlier stages are marked with `Ref`.
+    `trains` says whether what the stage measures comes from the training of a network by gradient descent;
+    `precision` what the stage computes in, where that does not follow the run's precision. Options that name earlier
+    stages are marked with `Ref`.
     """
 
     trains: ClassVar[bool] = False
+    precision: ClassVar[str | None] = None
 
     kind: str
 
@@ -340,7 +364,14 @@ class Views(Options):
         return self
 
 
+def _without_local(views: Views) -> Views:
+    if views.local:
+        raise ValueError("a classifier takes no `local` views")
+    return views
+
+
 ViewsSpec = Annotated[Views, BeforeValidator(_policy)]
+LabelledViewsSpec = Annotated[ViewsSpec, AfterValidator(_without_local)]
 
 
 class Batch(Options):
@@ -397,14 +428,15 @@ class OnlineProbe(Options):
 class Schedule(Options):
     """The learning rate over the run, as a factor on the optimizer's `lr`.
 
-    `constant`; `cosine` from 1 to `end`; `step`: times `gamma` after each epoch of `milestones`.
+    `constant`; `cosine` from 1 to `end`; `exponential` from 1 to `end`, by the same share each epoch; `step`:
+    times `gamma` after each epoch of `milestones`.
     The first `warmup_epochs` rise linearly from `warmup_start` to the value the schedule has at their end; with
-    `after_warmup` the cosine begins only there, at 1.
+    `after_warmup` cosine and exponential begin only there, at 1.
     `per` says whether the value changes every `step` or every `epoch` (the warm-up always every step);
     with `epoch`, `count_from` is the number of the first epoch in the formula.
     """
 
-    name: Literal["constant", "cosine", "step"] = "constant"
+    name: Literal["constant", "cosine", "exponential", "step"] = "constant"
     end: NonNegativeFloat = 0.0
     milestones: tuple[PositiveInt, ...] = ()
     gamma: PositiveFloat = 0.1
@@ -413,3 +445,9 @@ class Schedule(Options):
     after_warmup: bool | None = None
     per: Literal["step", "epoch"] = "step"
     count_from: Annotated[int, Field(ge=0, le=1)] = 0
+
+    @model_validator(mode="after")
+    def _ends_above_zero(self) -> Schedule:
+        if self.name == "exponential" and not self.end:
+            raise ValueError("`exponential` needs an `end` above 0")
+        return self

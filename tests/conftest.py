@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from repro import paths
@@ -22,6 +23,9 @@ from repro.recipes import load
 ROOT = Path(__file__).parents[1]
 Write = Callable[[str, str], Path]
 torch.set_num_threads(1)
+# Other work on the machine must not make a property test fail.
+settings.register_profile("repro", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("repro")
 
 
 @pytest.fixture(scope="session", autouse=True)

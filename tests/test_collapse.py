@@ -49,7 +49,7 @@ RATES = {"npid": 0.03, "vicreg": 0.03}  # at the rate of the others VICReg diver
 
 def last_spread(folder: Path, name: str, options: dict[str, Any]) -> float:
     """The spread of the embeddings after 147 steps of a small perceptron; 0 after a Collapse."""
-    count = 4 if name == "fastsiam" else 2
+    count = {"fastsiam": 4, "npid": 1}.get(name, 2)
     o: Any = options_for(
         ("stages",),
         "kind",

@@ -24,12 +24,13 @@ from repro.methods.dino import DINO
 from repro.methods.intl import INTL, iterative_whitening
 from repro.methods.parts.follower import Follower, share
 from repro.methods.parts.memory import Bank, Queue
-from repro.methods.parts.prototypes import Prototypes, sinkhorn, spherical_kmeans
+from repro.methods.parts.prototypes import Prototypes, WeightNormed, sinkhorn, spherical_kmeans
+from repro.methods.parts.whitening import whiten
 from repro.methods.simsiam import SimSiam
 from repro.methods.swav import SwAV
 from repro.methods.tico import TiCo
 from repro.methods.vicreg import VICReg, covariance, variance
-from repro.methods.wmse import WMSE, whiten
+from repro.methods.wmse import WMSE
 from repro.networks.batchnorm import convert
 from repro.options import Momentum, Optimizer
 from tests.test_invariance import alone, network
@@ -250,7 +251,11 @@ def test_wmse_does_not_see_scale_and_shift() -> None:
 
 def test_wmse_says_what_to_do_about_too_few_samples() -> None:
     with pytest.raises(UserError, match=r"5 samples of 5 dimensions.*drop_last"):
-        made(WMSE).loss(normal(5, 2, DIM))
+        made(WMSE).check(5)
+    with pytest.raises(UserError, match="4 samples of 5 dimensions"):
+        made(WMSE, size=4).check(24)
+    made(WMSE, size=6).check(13)
+    made(WMSE, eps=0.1).check(5)
     assert made(WMSE, eps=0.1).loss(normal(5, 2, DIM)).isfinite()
 
 
@@ -364,11 +369,39 @@ def test_an_empty_cluster_keeps_its_centroid() -> None:
     assert nearest.unique().numel() == 1
 
 
-def test_prototypes_are_unit_vectors() -> None:
-    prototypes = Prototypes(3, 4).double()
-    z = sphere(2, 5, 4)
+@pytest.mark.parametrize("cls", [Prototypes, WeightNormed])
+def test_prototypes_are_unit_vectors(cls: type[Prototypes]) -> None:
+    prototypes, z = cls(3, 4).double(), sphere(2, 5, 4)
+    prototypes.normalise()
     w = prototypes.weight[1].detach()
     assert prototypes(z).detach()[1, 2, 1].item() == pytest.approx(float(z[1, 2] @ w / w.norm()), rel=1e-12)
+
+
+def test_a_step_turns_a_prototype_by_the_gradient_of_its_unit_vector() -> None:
+    """As in the authors' code: from length 1, and not by 1/length² more, as weight normalisation would."""
+    prototypes, z = Prototypes(3, 4).double(), sphere(5, 4)
+    prototypes.normalise()
+    before = prototypes.weight.detach().clone()
+    prototypes(z).square().sum().backward()
+    torch.optim.SGD(prototypes.parameters(), lr=1e-6).step()
+    prototypes.normalise()
+    gradient = 2 * (before @ z.T) @ z
+    tangent = gradient - (gradient * before).sum(1, keepdim=True) * before
+    torch.testing.assert_close((before - prototypes.weight) / 1e-6, tangent, rtol=1e-4, atol=1e-5)
+
+
+def test_weight_normalisation_is_that_of_torch_with_its_learnt_scale() -> None:
+    torch.manual_seed(0)
+    reference = nn.utils.parametrizations.weight_norm(nn.Linear(4, 3, bias=False))
+    torch.manual_seed(0)
+    own, z = WeightNormed(3, 4, scale=True), torch.randn(5, 4, generator=generator(1))
+    for layer in (reference, own):
+        optimizer = torch.optim.SGD(layer.parameters(), lr=0.1, momentum=0.9)
+        for _ in range(3):
+            optimizer.zero_grad()
+            layer(z).exp().sum().backward()
+            optimizer.step()
+    torch.testing.assert_close(own(z), reference(z))
 
 
 def test_a_queue_forgets_the_oldest() -> None:
@@ -410,6 +443,7 @@ def slow_swapped(targets: list[Tensor], logits: Tensor) -> float:
 @pytest.mark.parametrize("views", [2, 5])
 def test_swav_is_the_swapped_prediction(views: int) -> None:
     method, z = made(SwAV, prototypes=4, temperature=0.3, epsilon=0.2), sphere(6, views, DIM)
+    method.before_step(0)
     scores = z @ F.normalize(method.prototypes.weight, dim=1).T
     codes = [naive_sinkhorn(scores[:, i].detach(), 0.2, 3) for i in (0, 1)]
     assert method.loss(z).item() == pytest.approx(slow_swapped(codes, scores / 0.3), rel=1e-9)
@@ -418,6 +452,7 @@ def test_swav_is_the_swapped_prediction(views: int) -> None:
 def test_swavs_queue_takes_part_once_it_is_full() -> None:
     method = made(SwAV, prototypes=4, queue=8, queue_from_epoch=1)
     z, earlier = sphere(4, 2, DIM), [sphere(4, 2, DIM, seed=s) for s in (1, 2, 3)]
+    method.before_step(0)
     alone_ = method.loss(z).item()
     method.after_step(earlier[0], epoch=0)
     method.after_step(earlier[1], epoch=1)
@@ -440,6 +475,23 @@ def test_swavs_codes_have_no_gradient_and_the_prototypes_rest_at_first() -> None
         method.zero_grad()
         method.loss(z).backward()
         assert (method.prototypes.weight.grad is None) == rests
+
+
+def test_swavs_prototypes_may_have_a_learnt_scale_or_a_bias() -> None:
+    z = sphere(6, 2, DIM)
+    for options, extra in (({"learnt_scale": True}, "scale"), ({"bias": True}, "bias")):
+        method = made(SwAV, prototypes=4, temperature=0.3, epsilon=0.2, **options)
+        layer = method.prototypes
+        learnt = getattr(layer, extra)
+        learnt.data = torch.tensor([0.5, 1.0, 2.0, 3.0], dtype=torch.float64)
+        method.before_step(0)
+        products = z @ F.normalize(layer.weight, dim=1).T
+        scores = (products * learnt if extra == "scale" else products + learnt).detach()
+        codes = [naive_sinkhorn(scores[:, i], 0.2, 3) for i in (0, 1)]
+        loss = method.loss(z)
+        assert loss.item() == pytest.approx(slow_swapped(codes, scores / 0.3), rel=1e-9)
+        loss.backward()
+        assert learnt.grad.abs().min() > 0
 
 
 @pytest.mark.parametrize("views", [2, 5])

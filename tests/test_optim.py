@@ -43,6 +43,22 @@ def test_steps_fall_after_their_milestones() -> None:
     assert rates == pytest.approx(expected)
 
 
+def test_an_exponential_loses_the_same_share_each_epoch() -> None:
+    """Against torch's ExponentialLR with the ratio that leads from 1e-2 to 1e-6 in 500 epochs."""
+    weights = [torch.nn.Parameter(torch.zeros(1))]
+    reference = torch.optim.lr_scheduler.ExponentialLR(
+        torch.optim.SGD(weights, 1e-2), gamma=(1e-4) ** (1 / 500)
+    )
+    schedule = Schedule(name="exponential", per="epoch", end=1e-4)
+    for epoch in range(500):
+        rate = 1e-2 * factor(schedule, epoch * 50 + 49, 50, 500)
+        assert rate == pytest.approx(reference.get_last_lr()[0], rel=1e-9)
+        reference.optimizer.step()
+        reference.step()
+    with pytest.raises(ValueError, match="`exponential` needs an `end` above 0"):
+        Schedule(name="exponential")
+
+
 def test_plain_cosine_starts_at_one_and_ends_at_end() -> None:
     schedule = Schedule(name="cosine", end=0.1)
     assert factor(schedule, 0, 10, 5) == 1

@@ -26,7 +26,7 @@ from repro.engine.stage import Context, Outcome
 from repro.networks.build import trained
 from repro.options import Optimizer
 from repro.recipes.schema import Recipe
-from repro.stages.fine_tune import Tuned, balanced, labelled
+from repro.stages.fine_tune import Tuned, balanced, some
 from repro.stages.logistic_probe import LogisticProbe, fitted, logits
 
 TUNE = {
@@ -178,9 +178,9 @@ def test_a_smaller_part_lies_in_a_larger_one(labels: Tensor, a: float, b: float,
 
 def test_the_labelled_images_depend_on_the_seed_alone(folder: Path) -> None:
     train = digits("train")
-    sets = [labelled(train, 0.1, seed).images for seed in (0, 0, 1)]
+    sets = [some(train, 0.1, seed).images for seed in (0, 0, 1)]
     assert torch.equal(sets[0], sets[1]) and not torch.equal(sets[0], sets[2])
-    assert labelled(train, 1.0, 0) is train
+    assert some(train, 1.0, 0) is train
 
 
 def test_fine_tuning_uses_the_labelled_images_only(folder: Path) -> None:

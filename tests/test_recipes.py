@@ -108,6 +108,46 @@ def test_children_inherit_the_experiment_but_not_the_claim(write_recipe: Write) 
     assert recipe.expected == () and recipe.minutes is None
 
 
+DEVIATIONS = """\
+deviations:
+- {what: precision, paper: fp32, here: bf16, why: faster}
+- {what: blur, paper: PIL, here: torchvision, why: the same filter}
+"""
+
+
+def differences(recipe_id: str) -> list[tuple[str, str, str]]:
+    return [(d.what, d.paper, d.here) for d in load(recipe_id).deviations]
+
+
+def test_children_inherit_deviations_and_add_change_or_drop_them_by_name(write_recipe: Write) -> None:
+    write_recipe("parent", GOOD + DEVIATIONS)
+    own = "- {what: queue, paper: two, here: one, why: simpler}\n- {what: precision, paper: fp16}\n"
+    write_recipe("child", f"extends: parent\ntitle: child\ndeviations:\n{own}")
+    write_recipe("grandchild", "extends: child\ntitle: grandchild\ndeviations:\n- {what: blur, here: null}\n")
+    write_recipe("clean", "extends: grandchild\ntitle: clean\ndeviations: []\n")
+    queue, precision = ("queue", "two", "one"), ("precision", "fp16", "bf16")
+    assert differences("child") == [queue, precision, ("blur", "PIL", "torchvision")]
+    assert differences("grandchild") == [queue, precision]
+    assert differences("clean") == []
+    assert recipe_hash(load("child")) == recipe_hash(load("parent"))
+
+
+@pytest.mark.parametrize(
+    ("own", "complaint"),
+    [
+        ("- {what: queue, paper: two}", "r.yaml:4: deviations.0.here: is missing"),
+        ("- {what: blur}\n- {waht: x}", "r.yaml:5: deviations.1.waht: unknown key; did you mean `what`?"),
+        ("  {what: blur}", "r.yaml:3: deviations: input should be a valid tuple"),
+    ],
+)
+def test_mistakes_in_added_deviations_are_told_with_their_line(
+    write_recipe: Write, own: str, complaint: str
+) -> None:
+    write_recipe("parent", GOOD + DEVIATIONS)
+    write_recipe("r", f"extends: parent\ntitle: child\ndeviations:\n{own}\n")
+    assert any(told.startswith(complaint) for told in complaints()), complaints()
+
+
 def test_another_component_drops_the_options_of_the_old_one() -> None:
     base = {"optimizer": {"name": "sgd", "lr": 1, "momentum": 0.9}}
     assert merge(base, {"optimizer": {"lr": 2}}) == {"optimizer": {"name": "sgd", "lr": 2, "momentum": 0.9}}

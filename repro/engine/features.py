@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from repro.data.load import ImageSet
+from repro.engine.loop import Collapse
 from repro.engine.plan import even
 from repro.engine.stage import Context
 from repro.engine.update import gathered
+from repro.errors import UserError
 from repro.options import Views
 from repro.views.feed import plain_views
 
@@ -27,7 +29,7 @@ def extract(
     """network(image) for every image, without augmentation: (n, dim) float32 on the run's device.
 
     Every process takes a share of the images and gets the features of all. Size and normalisation are those
-    that `views` states, else the data set's own.
+    that `views` states, else the data set's own. Raises Collapse when some are not finite.
     """
     shares = even(len(data), ctx.setup.processes)
     start = sum(shares[: ctx.setup.rank])
@@ -36,14 +38,33 @@ def extract(
     for images in plain_views(data, views, ctx.device, start, stop, batch):
         with ctx.setup.autocast():
             parts.append(network(images).float())
-    return gathered(torch.cat(parts), shares)
+    features = gathered(torch.cat(parts), shares)
+    if wrong := int((~features.isfinite()).flatten(1).any(1).sum()):
+        raise Collapse(
+            f"stage `{ctx.stage}`: the network gives {wrong} of {len(data)} images NaN or infinite values"
+        )
+    return features
 
 
-def accuracy(logits: Tensor, labels: Tensor) -> dict[str, float]:
-    """logits (n, classes), labels (n,) -> `top1` and `top5` in percent (top5 only with more than 5 classes)."""
-    best = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
+def labelled(ctx: Context, split: str) -> ImageSet:
+    """A split of the recipe's data set. Raises UserError when some of its images have no label."""
+    data = ctx.data(split)
+    if (data.labels < 0).any():
+        raise UserError(
+            f"Stage `{ctx.stage}` needs a label for every image, and split `{split}` has images without; use another."
+        )
+    return data
+
+
+def accuracy(scores: Tensor, labels: Tensor) -> dict[str, float]:
+    """scores (n, classes), labels (n,) -> `top1` and `top5` in percent (top5 only with more than 5 classes).
+
+    A score of −∞ says that the class has none, and is never a hit.
+    """
+    values, classes = scores.topk(min(5, scores.shape[1]), dim=1)
+    best = (classes == labels[:, None]) & (values > -torch.inf)
     result = {"top1": 100 * best[:, 0].double().mean().item()}
-    if logits.shape[1] > 5:
+    if scores.shape[1] > 5:
         result["top5"] = 100 * best.any(1).double().mean().item()
     return result
 

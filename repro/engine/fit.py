@@ -39,8 +39,8 @@ def fit(ctx: Context, method: Method, data: ImageSet, o: Training, micro_batch: 
     """Minimises the method's loss over the recipe's epochs. Returns the finished loop with its curve.
 
     At most `micro_batch` samples go through the network at once; fewer, when the memory turns out too small.
-    The curve has `loss`, `lr` and `spread` (see `spread`). Raises Collapse when the loss is not finite or
-    all embeddings have become equal, and UserError when a batch cannot be shared by the processes.
+    The curve has `loss`, `lr` and `spread` (see `spread`). Raises Collapse when the loss is not finite or all
+    guarded embeddings have become equal, and UserError when a batch is too small for the method or the processes.
     """
     method.to(ctx.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     method.apart = o.batch.bn_views == "apart"
@@ -52,6 +52,7 @@ def fit(ctx: Context, method: Method, data: ImageSet, o: Training, micro_batch: 
     plan = batch_plan(o.batch, ctx.setup.processes, micro_batch)
     for samples in batches.sizes:
         plan.check(samples)
+        method.check(samples)
     norm = o.optimizer.max_norm
     updater = Updater(ctx.setup, plan, method, optimizer, span, key(ctx.seed, ctx.stage), norm)
 
@@ -79,7 +80,7 @@ def fit(ctx: Context, method: Method, data: ImageSet, o: Training, micro_batch: 
             loss, embedded = updater.step(step, views, labels[index], index)
             call(method.after_step, {**when, **embedded, "label": labels[index], "index": index})
             if step % every == 0 or step == batches.total - 1:
-                loop.log(loss=loss, lr=o.optimizer.lr * rate, spread=_checked_spread(embedded, step))
+                loop.log(loss=loss, lr=o.optimizer.lr * rate, **_checked_spread(method, embedded, step))
     ctx.note(updater.plan.deviations(batches.sizes))
     loop.notes |= {"plan": updater.plan.describe(), **updater.notes}
     return loop
@@ -94,8 +95,13 @@ def spread(x: Tensor) -> Tensor:
     return unit(x).reshape(len(x), -1, x.shape[-1]).var(0, unbiased=False).sum(-1).mean().sqrt()
 
 
-def _checked_spread(embedded: dict[str, Tensor], step: int) -> float:
-    spreads = {name: float(spread(x)) for name, x in embedded.items() if x.is_floating_point()}
-    if collapsed := [name for name, value in spreads.items() if value < 1e-4]:
-        raise Collapse(f"all samples have the same `{collapsed[0]}` at step {step + 1}")
-    return min(spreads.values())
+def _checked_spread(method: Method, embedded: dict[str, Tensor], step: int) -> dict[str, float]:
+    """The least spread of those results that have features, as `spread`; nothing of fewer than two samples."""
+    features = {
+        name: x for name, x in embedded.items() if x.is_floating_point() and x.dim() > 1 and len(x) > 1
+    }
+    spreads = {name: float(spread(x)) for name, x in features.items()}
+    for name in spreads if method.guarded is None else method.guarded:
+        if spreads.get(name, 1.0) < 1e-4:
+            raise Collapse(f"all samples have the same `{name}` at step {step + 1}")
+    return {"spread": min(spreads.values())} if spreads else {}

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from repro.errors import UserError
 from repro.options import MethodOptions
 
 
@@ -30,12 +31,19 @@ class Method(nn.Module):
     * `begin(samples)`: before the first step, with the number of samples in the data set.
     * `before_step(…)`: for example to cluster at the start of an epoch, or to freeze a layer for a while.
     * `after_step(…)`: after the update; also `embed`'s results, detached, `label` and `index` of the whole batch.
+
+    A method whose loss needs more than one sample says so (`least`), and one whose results may rightly be the same
+    for all samples names those that may not (`guarded`): a run whose embeddings have become equal is stopped.
     """
 
     class Options(MethodOptions):
         pass
 
     apart = False  # whether the views pass through the networks one after the other, see `options.Batch`
+    least = 1  # samples that a batch must have
+    guarded: tuple[str, ...] | None = (
+        None  # the results of `embed` that must not collapse; None: all with features
+    )
 
     def __init__(self, options: Any, encoder: nn.Module, head: nn.Module):
         super().__init__()
@@ -55,6 +63,14 @@ class Method(nn.Module):
 
     def after_step(self, *args: Any, **kwargs: Any) -> None:
         """Nothing, unless the method keeps state."""
+
+    def check(self, samples: int) -> None:
+        """Raises UserError when the loss of a batch of so many samples would have no meaning."""
+        if samples < self.least:
+            raise UserError(
+                f"{type(self).__name__} needs at least {self.least} samples in a batch, and there would be one of "
+                f"{samples}; use a larger `batch: size`, or `drop_last: true` if it is the last batch of an epoch."
+            )
 
     def constant_rates(self) -> Iterable[nn.Module]:
         """Parts whose learning rate the schedule leaves alone."""
@@ -93,6 +109,11 @@ def call(function: Callable[..., Any], available: Mapping[str, Any]) -> Any:
     return function(**{name: available[name] for name in wanted})
 
 
+def names(function: Callable[..., Any], fact: str) -> bool:
+    """Whether `function` names `fact` as a parameter, as `label` or `index`."""
+    return fact in inspect.signature(function).parameters
+
+
 def view_cross_entropy(logits: Tensor, label: Tensor, smoothing: float = 0.0) -> Tensor:
     """logits (N, V, classes), label (N,) -> softmax cross-entropy in nats per view."""
     target = label.repeat_interleave(logits.shape[1])
@@ -105,5 +126,10 @@ def info_nce(logits: Tensor) -> Tensor:
 
 
 def unit(x: Tensor) -> Tensor:
-    """x / ‖x‖ along the last dimension."""
-    return F.normalize(x, dim=-1)
+    """x / ‖x‖ along the last dimension, in float32 at least: bf16 would leave the lengths off by half a percent."""
+    return F.normalize(exact(x), dim=-1)
+
+
+def exact(x: Tensor) -> Tensor:
+    """x in float32 at least."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))

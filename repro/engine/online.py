@@ -22,6 +22,7 @@ class Online(Method):
         nn.Module.__init__(self)  # encoder and head are the method's
         self.options, self.method = options, method
         self.classifier = nn.Linear(dim, classes)
+        self.guarded = method.guarded
 
     def embed(self, **facts: Any) -> dict[str, Tensor]:
         """The method's embeddings, and `features` (n, V, d) of those views that the encoder sees."""
@@ -41,6 +42,9 @@ class Online(Method):
         """The method's loss plus the classifier's, in nats per view."""
         beside = view_cross_entropy(self.classifier(features), label)
         return call(self.method.loss, {**facts, "label": label}) + beside
+
+    def check(self, samples: int) -> None:
+        self.method.check(samples)
 
     def begin(self, samples: int) -> None:
         self.method.begin(samples)

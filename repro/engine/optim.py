@@ -67,10 +67,12 @@ def factor(schedule: Schedule, step: int, steps_per_epoch: int, epochs: int) -> 
 
 def _curve(schedule: Schedule, at: float, epochs: int) -> float:
     """The schedule without warm-up, `at` epochs into the run."""
+    begin = schedule.warmup_epochs if schedule.after_warmup else 0
+    done = (at - begin) / max(epochs - begin, 1)
     if schedule.name == "cosine":
-        begin = schedule.warmup_epochs if schedule.after_warmup else 0
-        done = (at - begin) / max(epochs - begin, 1)
         return schedule.end + (1 - schedule.end) * (1 + math.cos(math.pi * done)) / 2
+    if schedule.name == "exponential":
+        return schedule.end**done
     if schedule.name == "step":
         passed = at - schedule.count_from if schedule.per == "epoch" else at
         return schedule.gamma ** sum(passed >= m for m in schedule.milestones)

@@ -157,7 +157,7 @@ class Run:
             packages=packages(),
             code=code_version(),
             components=sessions[-1].components,
-            precision=self.setup.precision,
+            precision=", ".join(dict.fromkeys(o.facts["precision"] for o in outcomes.values())),
             device=self.setup.device.type,
             started=sessions[0].started,
             finished=_now(),
@@ -176,8 +176,10 @@ def finish(ctx: Context, options: StageOptions) -> Outcome:
         return Outcome(saved.metrics, saved.curve, saved.facts)
     ctx.folder.mkdir(parents=True, exist_ok=True)
     with _timed(ctx) as seconds:
-        outcome = components.load(("stages", "experiments"), options.kind)(options).run(ctx)
+        stage = components.load(("stages", "experiments"), options.kind)(options)
+        outcome = stage.run(ctx)
     outcome.facts["seconds"] = round(seconds(), 3)
+    outcome.facts["precision"] = stage.computes_in(ctx.setup)
     if ctx.fingerprints:
         outcome.facts["data"] = ctx.fingerprints
     if ctx.setup.main:

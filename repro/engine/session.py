@@ -92,7 +92,7 @@ class Session:
 
     def _run_recipe(self, recipe: Recipe, seeds: Sequence[int], setup: Setup) -> None:
         again = self.force or self.smoke
-        valid, outdated = setup.agree(([], {}) if again else self._recorded(recipe, setup))
+        valid, outdated, otherwise = setup.agree(([], {}, []) if again else self._recorded(recipe, setup))
         for seed in (s for s in seeds if s in valid):
             self._say(f"{recipe.id}, seed {seed}: already recorded (--force runs it again).")
         outdated = {s: r for s, r in outdated.items() if s in seeds}
@@ -107,22 +107,23 @@ class Session:
         if self.confirm:
             todo += self._confirm(recipe, outdated, setup)
         for seed in todo:
-            run = self._planned(recipe, seed, setup)
+            run = self._planned(recipe, seed, setup, fresh=again or seed in otherwise)
             self._save(run, self._executed(run))
 
-    def _recorded(self, recipe: Recipe, setup: Setup) -> tuple[list[int], dict[int, Record]]:
+    def _recorded(self, recipe: Recipe, setup: Setup) -> tuple[list[int], dict[int, Record], list[int]]:
         """The seeds whose records speak for the recipe as it stands, and the records by code that has changed since.
 
-        A record in another precision than the one asked for does not count; nor does a file that is left out.
+        A record in another precision than the one asked for does not count, and its seeds come last; nor does a file
+        that is left out.
         """
         store, now = self._store, version(recipe)
-        known = of_hash(store.of(recipe.id), now)
-        if self.precision != "auto":
-            known = [r for r in known if r.asked_precision == setup.precision]
+        everything = of_hash(store.of(recipe.id), now)
+        known = [r for r in everything if self.precision in ("auto", r.asked_precision)]
         for why in store.left_out.values():
             self._say(f"Left out: {why}")
         valid = [r.seed for r in current(known, now)]
-        return valid, {r.seed: r for r in known if r.seed not in valid}
+        outdated = {r.seed: r for r in known if r.seed not in valid}
+        return valid, outdated, [r.seed for r in everything if r not in known]
 
     def _confirm(self, recipe: Recipe, outdated: dict[int, Record], setup: Setup) -> list[int]:
         """Runs one seed of each earlier code again. Returns the seeds that have to be run after all.
@@ -134,7 +135,7 @@ class Session:
         for code in dict.fromkeys(r.code_digest for r in outdated.values()):
             records = {s: r for s, r in outdated.items() if r.code_digest == code}
             seed, earlier = next(iter(records.items()))
-            run = self._planned(recipe, seed, setup, apart=True)
+            run = self._planned(recipe, seed, setup, fresh=False, apart=True)
             record = self._executed(run)
             confirmed = confirming(record, earlier)
             self._save(run, confirmed or record)
@@ -148,7 +149,7 @@ class Session:
                 todo += [s for s in records if s != seed]
         return todo
 
-    def _planned(self, recipe: Recipe, seed: int, setup: Setup, apart: bool = False) -> Run:
+    def _planned(self, recipe: Recipe, seed: int, setup: Setup, fresh: bool, apart: bool = False) -> Run:
         changed = recipe_hash(load(recipe.id)) != recipe_hash(recipe)
         return Run(
             recipe=recipe,
@@ -156,7 +157,7 @@ class Session:
             setup=setup,
             overrides=self.overrides if changed else (),
             smoke=self.smoke,
-            fresh=self.force or self.smoke,
+            fresh=fresh,
             apart=apart,
             deadline=self._deadline,
             micro_batch=self.micro_batch,

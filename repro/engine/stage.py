@@ -95,6 +95,11 @@ class Stage:
         """Does the work, resuming what an earlier call left in `ctx.folder`."""
         raise NotImplementedError
 
+    def computes_in(self, setup: Setup) -> str:
+        """The precision for the record: what ran, not what was asked for."""
+        own = self.options.precision
+        return setup.precision if own is None or (own, setup.precision) == ("fp32", "tf32") else own
+
     @classmethod
     def smoke(cls, options: Any) -> Any:
         """The options shrunk so that the stage runs in a second or so and still goes through every part."""

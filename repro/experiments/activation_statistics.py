@@ -27,6 +27,7 @@ class ActivationStatistics(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp32"
         metrics: ClassVar[tuple[str, ...]] = (
             "preactivation_std_2",
             "preactivation_std_deep",

@@ -36,6 +36,7 @@ class AugmentationGraph(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
         metrics: ClassVar[tuple[str, ...]] = ("loss", "gap", "angle", "residual", "bound", "error")
         classes: Annotated[int, Field(ge=2)] = 4
         ring: Annotated[int, Field(ge=3)] = 15

@@ -33,6 +33,7 @@ class BuresWasserstein(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
         trains: ClassVar[bool] = True
         metrics: ClassVar[tuple[str, ...]] = (
             "gap",

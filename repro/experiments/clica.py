@@ -35,6 +35,7 @@ class Clica(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
         trains: ClassVar[bool] = True
         metrics: ClassVar[tuple[str, ...]] = ("r2", "raw_r2")
         dim: Annotated[int, Field(ge=2)] = 10

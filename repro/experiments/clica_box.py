@@ -30,6 +30,7 @@ class ClicaBox(Stage):
     """
 
     class Options(Clica.Options):
+        precision: ClassVar[str | None] = "fp32"
         metrics: ClassVar[tuple[str, ...]] = ("mcc", "raw_mcc", "r2")
         spread: PositiveFloat = 0.05
 

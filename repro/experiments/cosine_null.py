@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
@@ -30,6 +30,8 @@ class CosineNull(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
+
         dims: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1)] = (3, 16, 64, 512)
         draws: PositiveInt = 100_000
         classes: PositiveInt = 10

@@ -26,6 +26,7 @@ class DclIdentity(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
         metrics: ClassVar[tuple[str, ...]] = ("infonce_error", "dcl_error", "coupling", "loss_error")
         samples: Annotated[int, Field(ge=2)] = 64
         dim: PositiveInt = 128

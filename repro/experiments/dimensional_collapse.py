@@ -29,6 +29,7 @@ class DimensionalCollapse(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
         trains: ClassVar[bool] = True
         metrics: ClassVar[tuple[str, ...]] = ("low", "high", "low_max", "ratio", "decades")
         layers: Annotated[int, Field(ge=1, le=2)] = 1

@@ -38,6 +38,7 @@ class DomainGraph(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
         metrics: ClassVar[tuple[str, ...]] = (
             "gap",
             "angle",

@@ -41,6 +41,7 @@ class Duplication(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp32"
         trains: ClassVar[bool] = True
         word: PositiveInt
         symbols: PositiveInt = 127

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,8 @@ class GenerativeDiscriminative(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
+
         classes: Annotated[int, Field(ge=2)] = 2
         features: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=2)] = (
             100,

@@ -36,6 +36,7 @@ class GradientCaching(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
         metrics: ClassVar[tuple[str, ...]] = (
             "gradient_gap",
             "accumulation_gap",

@@ -35,6 +35,7 @@ class Grokking(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp32"
         trains: ClassVar[bool] = True
         metrics: ClassVar[tuple[str, ...]] = ("train_steps", "val_steps", "delay", "train", "val", "best_val")
         operation: Literal["addition", "subtraction", "division"]

@@ -48,6 +48,7 @@ class HebbianControl(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp32"
         trains: ClassVar[bool] = True
         world: Literal["cartpole", "carracing", "ant"]
         plastic: bool = True

@@ -39,6 +39,7 @@ class ImbalancedContrast(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp32"
         trains: ClassVar[bool] = True
         metrics: ClassVar[tuple[str, ...]] = (
             "frame_plain",

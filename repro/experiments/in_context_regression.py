@@ -33,10 +33,12 @@ class InContextRegression(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
         # The methods other than language models in the table of mean ranks in the authors' README.
         ranked: ClassVar[tuple[str, ...]] = (
             "linear", "linear_poly", "gradient_boosting", "random_forest", "knn", "average", "last", "random"
         )  # fmt: skip
+
         problems: Annotated[
             tuple[
                 Literal["ni11", "ni12", "ni13", "ni22", "ni23", "ni33"]

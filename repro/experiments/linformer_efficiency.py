@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 
@@ -33,6 +33,8 @@ class LinformerEfficiency(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp32"
+
         lengths: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
         timed: tuple[PositiveInt, ...] = ()
         projected: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (128, 256)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import model_validator
@@ -46,6 +46,8 @@ class LshConvergence(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
+
         length: PositiveInt = 1024
         dim: PositiveInt = 64
         cosine: Annotated[float, Field(gt=0, lt=1)] = 0.9

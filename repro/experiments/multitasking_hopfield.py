@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +39,8 @@ class MultitaskingHopfield(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
+
         spins: Annotated[int, Field(ge=50)] = 100_000
         patterns: Annotated[int, Field(ge=2, le=8)] = 3
         dilution: Probability = 0.3

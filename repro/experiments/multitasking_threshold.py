@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from torch import Tensor
 
@@ -28,6 +28,8 @@ class MultitaskingThreshold(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
+
         spins: PositiveInt = 1_000_000
         patterns: Annotated[tuple[Annotated[int, Field(ge=3)], ...], Field(min_length=1)] = (3, 4, 5, 6)
 

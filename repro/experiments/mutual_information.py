@@ -50,6 +50,7 @@ class MutualInformation(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp32"
         trains: ClassVar[bool] = True
         leaves: ClassVar[tuple[str, ...]] = ("critics",)
         of: Annotated[str, Ref("critics")] | None = None

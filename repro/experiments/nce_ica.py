@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -36,6 +36,8 @@ class NceIca(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
+
         dim: Annotated[int, Field(ge=2)] = 4
         samples: Annotated[tuple[PositiveInt, ...], Field(min_length=2)]
         ratios: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (1,)

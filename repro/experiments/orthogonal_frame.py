@@ -39,6 +39,7 @@ class OrthogonalFrame(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
         metrics: ClassVar[tuple[str, ...]] = (
             "loss",
             "gap",

@@ -29,6 +29,7 @@ class PredictorDynamics(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
         trains: ClassVar[bool] = True
         metrics: ClassVar[tuple[str, ...]] = (
             "decay",

@@ -25,6 +25,7 @@ class PreferenceLandscape(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
         metrics: ClassVar[tuple[str, ...]] = (
             "minima",
             "maxima",

@@ -32,6 +32,7 @@ class ProjectionHead(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
         trains: ClassVar[bool] = True
         metrics: ClassVar[tuple[str, ...]] = (
             "slope",

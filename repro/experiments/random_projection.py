@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from scipy import stats
@@ -36,6 +36,8 @@ class RandomProjection(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
+
         length: PositiveInt
         dim: PositiveInt = 64
         columns: PositiveInt = 16

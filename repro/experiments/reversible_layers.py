@@ -33,6 +33,7 @@ class ReversibleLayers(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
         metrics: ClassVar[tuple[str, ...]] = (
             "inputs_gap",
             "gradient_gap",

@@ -25,6 +25,7 @@ class RinceLimits(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
         metrics: ClassVar[tuple[str, ...]] = (
             "limit_error",
             "order",

@@ -35,7 +35,9 @@ class SelfDistillationProbe(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
         splits: ClassVar[tuple[str, ...]] = ("train", "test")
+
         train: PositiveInt = 2000
         corruption: Probability = 0.5
         decay: PositiveFloat

@@ -27,6 +27,7 @@ class SelfDistillationRidge(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
         metrics: ClassVar[tuple[str, ...]] = (
             "xi",
             "student",

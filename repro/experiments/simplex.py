@@ -36,6 +36,7 @@ class Simplex(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
         metrics: ClassVar[tuple[str, ...]] = ("loss", "gap", "cosine", "cosine_mean", "spread")
         loss: Literal["supcon", "cross_entropy"]
         classes: Annotated[int, Field(ge=2)]

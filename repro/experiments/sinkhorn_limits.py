@@ -35,6 +35,7 @@ class SinkhornLimits(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
         metrics: ClassVar[tuple[str, ...]] = (
             "independence_gap",
             "independence_slope",

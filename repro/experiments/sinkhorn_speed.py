@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -35,6 +35,8 @@ class SinkhornSpeed(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
+
         bins: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
         strength: PositiveFloat
         tolerance: PositiveFloat = 0.01

@@ -40,6 +40,7 @@ class SirenAudio(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
         trains: ClassVar[bool] = True
         clip: Literal["bach", "counting", "synthetic"]
         samples: Annotated[int, Field(ge=16)] | None = None

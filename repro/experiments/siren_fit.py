@@ -39,6 +39,7 @@ class SirenFit(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp32"
         trains: ClassVar[bool] = True
         splits: ClassVar[tuple[str, ...]] = ("train",)
         side: Annotated[int, Field(ge=8)] = 256

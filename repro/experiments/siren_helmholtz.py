@@ -48,6 +48,7 @@ class SirenHelmholtz(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp32"
         trains: ClassVar[bool] = True
         wavenumber: PositiveFloat = 20.0
         variance: PositiveFloat = 1e-4

@@ -43,6 +43,7 @@ class SirenPoisson(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp32"
         trains: ClassVar[bool] = True
         splits: ClassVar[tuple[str, ...]] = ("train",)
         side: Annotated[int, Field(ge=8)] = 128

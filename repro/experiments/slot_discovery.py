@@ -39,6 +39,7 @@ class SlotDiscovery(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp32"
         trains: ClassVar[bool] = True
         metrics: ClassVar[tuple[str, ...]] = ("ari", "colour_ari", "mse", "asymmetry")
         side: Annotated[int, Field(ge=8)] = 35

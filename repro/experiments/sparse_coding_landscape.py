@@ -38,6 +38,7 @@ class SparseCodingLandscape(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp32"
         trains: ClassVar[bool] = True
         metrics: ClassVar[tuple[str, ...]] = (
             "max_cosine",

@@ -37,6 +37,7 @@ class StepwiseBarlow(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
         trains: ClassVar[bool] = True
         spectrum: Annotated[tuple[PositiveFloat, ...], Field(min_length=2)]
         dim: Annotated[int, Field(ge=2)]

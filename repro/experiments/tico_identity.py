@@ -23,6 +23,7 @@ class TicoIdentity(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
         metrics: ClassVar[tuple[str, ...]] = ("loss_error", "gradient_error")
         samples: PositiveInt = 64
         dim: PositiveInt = 32

@@ -33,6 +33,7 @@ class UniformSphere(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
         metrics: ClassVar[tuple[str, ...]] = ("loss", "loss_all", "above_bound", "nearest", "nearest_max")
         points: Annotated[int, Field(ge=2)]
         dim: Annotated[int, Field(ge=2)]

@@ -31,6 +31,7 @@ class VicregSpectral(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp64"
         metrics: ClassVar[tuple[str, ...]] = ("loss", "gap", "values_error", "angle", "error")
         points: Annotated[int, Field(ge=4)] = 80
         dim: PositiveInt = 4

@@ -6,7 +6,7 @@ There is no network: the embeddings are drawn. The settings are those of the aut
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -42,6 +42,8 @@ class WassersteinUniformity(Stage):
     """
 
     class Options(StageOptions):
+        precision: ClassVar[str | None] = "fp32"
+
         points: Annotated[int, Field(ge=2)]
         dim: Annotated[int, Field(ge=2)]
         collapse: Annotated[tuple[Probability, ...], Field(min_length=1)] = (0.0, 0.25, 0.5, 0.75, 0.9)

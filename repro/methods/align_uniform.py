@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -18,18 +19,23 @@ def alignment(x: Tensor, y: Tensor, alpha: float) -> Tensor:
 
 def uniformity(x: Tensor, t: float) -> Tensor:
     """L_uniform, section 4.1: log E exp(−t ‖x − y‖²) over all pairs of different rows of x (N, d)."""
-    squares = torch.pdist(x).square()
-    return (-t * squares).logsumexp(0) - math.log(len(squares))
+    lengths, n = x.square().sum(1), len(x)
+    squares = lengths[:, None] + lengths - 2 * x @ x.T  # pdist's gradient takes N²d numbers on GPUs
+    itself = torch.eye(n, dtype=torch.bool, device=x.device)
+    return (-t * squares).masked_fill(itself, -torch.inf).logsumexp((0, 1)) - math.log(n * (n - 1))
 
 
 class AlignUniform(Method):
     """Views of a sample lie close together, and each view's embeddings spread over the sphere."""
 
     class Options(MethodOptions):
+        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
         align: NonNegativeFloat = 1.0
         uniform: NonNegativeFloat = 1.0
         alpha: PositiveFloat = 2.0
         t: PositiveFloat = 2.0
+
+    least = 2  # a sample alone has no negatives
 
     def embed(self, views: Tensor) -> dict[str, Tensor]:
         """views (n, 2, C, H, W) -> z (n, 2, d) on the unit sphere."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -17,8 +19,11 @@ class BarlowTwins(Method):
     """
 
     class Options(MethodOptions):
+        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
         off_diagonal: PositiveFloat = 0.005
         scale: PositiveFloat = 1.0
+
+    least = 2  # statistics over the batch
 
     def embed(self, views: Tensor) -> dict[str, Tensor]:
         """views (n, 2, C, H, W) -> z (n, 2, d)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -21,6 +21,7 @@ class BYOL(Method):
     """
 
     class Options(MethodOptions):
+        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
         predictor: HeadSpec | None
         momentum: Momentum = Momentum(start=0.996, end=1.0)
         scale: PositiveFloat = 1.0

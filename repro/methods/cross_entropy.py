@@ -9,7 +9,12 @@ from repro.options import MethodOptions, Probability
 
 
 class CrossEntropy(Method):
-    """The head gives the logits of the classes; every view is a training sample."""
+    """The head gives the logits of the classes; every view is a training sample.
+
+    Samples of one class may well get the same logits: that is no collapse.
+    """
+
+    guarded = ()
 
     class Options(MethodOptions):
         label_smoothing: Probability = 0.0

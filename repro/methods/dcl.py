@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -31,12 +33,18 @@ class DCL(Method):
     """SimCLR without the positive in the denominator, which couples the gradient's size to how easy a pair is.
 
     With `weighted_sigma` (the paper's σ, 0.5) it is DCLW: the positives are weighted by a negative von
-    Mises-Fisher density. The gradient also passes through the weights, as the paper does not stop it.
+    Mises-Fisher density. The gradient also passes through the weights, as the paper does not stop it, unless
+    `stop_weights` says so. `scale` multiplies the loss: codes that add both views' losses have twice this one.
     """
 
     class Options(MethodOptions):
+        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
         temperature: PositiveFloat = 0.1
         weighted_sigma: PositiveFloat | None = None
+        stop_weights: bool | None = None
+        scale: PositiveFloat | None = None
+
+    least = 2  # a sample alone has no negatives
 
     def embed(self, views: Tensor) -> dict[str, Tensor]:
         """views (n, 2, C, H, W) -> z (n, 2, d) on the unit sphere."""
@@ -46,5 +54,6 @@ class DCL(Method):
         """z (N, 2, d) of the whole batch -> L_DC or L_DCW of section 3, in nats per view; may be negative."""
         positive, negative = pairs(z, self.options.temperature)
         if self.options.weighted_sigma:
-            positive = positive * fisher_weights(z, self.options.weighted_sigma).repeat(2)
-        return (negative.logsumexp(1) - positive).mean()
+            weighed = z.detach() if self.options.stop_weights else z
+            positive = positive * fisher_weights(weighed, self.options.weighted_sigma).repeat(2)
+        return (self.options.scale or 1) * (negative.logsumexp(1) - positive).mean()

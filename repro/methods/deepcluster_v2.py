@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -19,15 +19,18 @@ class DeepClusterV2(Method):
 
     At the start of each epoch, one spherical k-means for each of the `prototypes` sets the centroids and the
     samples' clusters. They take turns with the embeddings of the two global views, as in the authors' code. Epoch
-    0 only collects embeddings: the centroids are zero, the loss is constant and its gradient zero.
+    0 only collects embeddings: the centroids are zero, the loss is constant and its gradient zero. A sample that no
+    epoch has met (`drop_last`) belongs to no cluster, and has no loss until the next clustering.
     """
 
     class Options(MethodOptions):
+        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
+        takes_local: ClassVar[bool] = True
         prototypes: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (3000, 3000, 3000)
         temperature: PositiveFloat = 0.1
         kmeans_iterations: PositiveInt = 10
 
-    assignments: Tensor
+    assignments: Tensor  # −1: of no cluster
 
     def __init__(self, options: Any, encoder: nn.Module, head: Any):
         super().__init__(options, encoder, head)
@@ -39,10 +42,8 @@ class DeepClusterV2(Method):
         self.banks = nn.ModuleList(Bank(samples, self.dim, like.device) for _ in range(2)).to(like.dtype)
         for head, k in enumerate(self.options.prototypes):
             self.register_buffer(f"centroids{head}", like.new_zeros(min(k, samples), self.dim))
-        heads = len(self.options.prototypes)
-        self.register_buffer(
-            "assignments", torch.zeros(heads, samples, dtype=torch.int64, device=like.device)
-        )
+        clusters = torch.zeros(len(self.options.prototypes), samples, dtype=torch.int64)
+        self.register_buffer("assignments", clusters.to(like.device))
 
     def embed(self, views: Tensor, local: Tensor | None = None) -> dict[str, Tensor]:
         """views (n, 2, C, H, W), local (n, L, C, h, w) -> z (n, 2 + L, d) on the unit sphere."""
@@ -53,19 +54,21 @@ class DeepClusterV2(Method):
     def before_step(self, step: int, epoch: int, per_epoch: int) -> None:
         if epoch == 0 or step % per_epoch:
             return
+        self.assignments.fill_(-1)
         for head, own in enumerate(self._centroids()):
-            x: Any = self.banks[head % 2].rows
-            centroids, nearest = spherical_kmeans(x, len(own), self.options.kmeans_iterations)
+            bank: Any = self.banks[head % 2]
+            x, iterations = bank.rows[bank.met], self.options.kmeans_iterations
+            centroids, self.assignments[head, bank.met] = spherical_kmeans(x, len(own), iterations)
             own.copy_(centroids)
-            self.assignments[head] = nearest
 
     def loss(self, z: Tensor, index: Tensor) -> Tensor:
         """z (N, 2 + L, d), index (N,) of the whole batch -> nats, the mean over samples, views and heads."""
         total = z.new_zeros(())
         for centroids, clusters in zip(self._centroids(), self.assignments[:, index], strict=True):
-            logits = z @ centroids.T / self.options.temperature
-            total = total + F.cross_entropy(logits.flatten(0, 1), clusters.repeat_interleave(z.shape[1]))
-        return total / len(self.assignments)
+            logits = (z @ centroids.T / self.options.temperature).flatten(0, 1)
+            own = clusters.repeat_interleave(z.shape[1])
+            total = total + F.cross_entropy(logits, own, ignore_index=-1, reduction="sum")
+        return total / (self.assignments[:, index] >= 0).sum().clamp(min=1) / z.shape[1]
 
     def after_step(self, z: Tensor, index: Tensor) -> None:
         for view, bank in enumerate(self.banks):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from repro.engine.method import Method, unit
 from repro.methods.parts.follower import Follower, share
-from repro.methods.parts.prototypes import Prototypes
-from repro.methods.swav import swapped
+from repro.methods.parts.prototypes import WeightNormed, swapped
 from repro.options import MethodOptions, Momentum, NonNegativeInt, PositiveFloat, PositiveInt, Probability
 
 
@@ -18,12 +17,14 @@ class DINO(Method):
     """All other views of a sample predict the centred and sharpened output of a teacher for a global view.
 
     The recipe's head ends in the bottleneck; its normalised output meets `prototypes` unit vectors, the paper's
-    last layer, at rest for `freeze_epochs`. The teacher follows (section 3.1). Its temperature goes
+    weight-normalised last layer, at rest for `freeze_epochs`. The teacher follows (section 3.1). Its temperature goes
     linearly, epoch by epoch, from `teacher_start` to `teacher_temperature`, which the last of
     `teacher_warmup_epochs` has.
     """
 
     class Options(MethodOptions):
+        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
+        takes_local: ClassVar[bool] = True
         prototypes: PositiveInt = 65536
         student_temperature: PositiveFloat = 0.1
         teacher_temperature: PositiveFloat = 0.04
@@ -38,7 +39,7 @@ class DINO(Method):
 
     def __init__(self, options: Any, encoder: nn.Module, head: Any):
         super().__init__(options, encoder, head)
-        self.prototypes = Prototypes(options.prototypes, head.dim)
+        self.prototypes = WeightNormed(options.prototypes, head.dim)
         self.teacher = Follower(encoder, head, self.prototypes)
         self.register_buffer("centre", torch.zeros(options.prototypes))
         self.register_buffer("temperature", torch.tensor(float(options.teacher_temperature)))

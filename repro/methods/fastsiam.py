@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -15,6 +15,7 @@ class FastSiam(Method):
     """The prediction of each view meets the mean projection of all other views of the sample (four views)."""
 
     class Options(MethodOptions):
+        views_taken: ClassVar[tuple[int, int | None]] = (2, None)
         predictor: HeadSpec
 
     def __init__(self, options: Any, encoder: nn.Module, head: Any):
@@ -22,11 +23,11 @@ class FastSiam(Method):
         self.predictor = build_head(options.predictor, head.dim)
 
     def embed(self, views: Tensor) -> dict[str, Tensor]:
-        """views (n, V, C, H, W) -> projections z and predictions p (n, V, d), on the unit sphere."""
+        """views (n, V, C, H, W) -> projections z and predictions p (n, V, d)."""
         z = self.project(views)
-        return {"z": unit(z), "p": unit(self.through(z, self.predictor))}
+        return {"z": z, "p": self.through(z, self.predictor)}
 
     def loss(self, z: Tensor, p: Tensor) -> Tensor:
         """z, p (N, V, d) of the whole batch -> −cosine with the stopped target, the mean over views."""
         others = (z.sum(1, keepdim=True) - z) / (z.shape[1] - 1)
-        return -(p * unit(others.detach())).sum(-1).mean()
+        return -(unit(p) * unit(others.detach())).sum(-1).mean()

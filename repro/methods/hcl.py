@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from torch import Tensor
 
@@ -20,9 +20,12 @@ class HCL(Method):
     """
 
     class Options(MethodOptions):
+        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
         temperature: PositiveFloat = 0.5
         tau_plus: Annotated[float, Field(ge=0, lt=1)] = 0.1
         beta: NonNegativeFloat = 1.0
+
+    least = 2  # a sample alone has no negatives
 
     def embed(self, views: Tensor) -> dict[str, Tensor]:
         """views (n, 2, C, H, W) -> z (n, 2, d) on the unit sphere."""

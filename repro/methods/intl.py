@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from repro.engine.method import Method, unit
 from repro.options import MethodOptions, NonNegativeFloat, PositiveInt
@@ -20,9 +20,14 @@ class INTL(Method):
     """
 
     class Options(MethodOptions):
+        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
         axis: Literal["channel", "batch"] = "channel"
         iterations: PositiveInt = 4
         trade_off: NonNegativeFloat = 0.05
+
+    def __init__(self, options: Any, encoder: nn.Module, head: Any):
+        super().__init__(options, encoder, head)
+        self.least = 2 if options.axis == "batch" else 1
 
     def embed(self, views: Tensor) -> dict[str, Tensor]:
         """views (n, 2, C, H, W) -> z (n, 2, d)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -18,6 +20,7 @@ class InvariantSpread(Method):
     """
 
     class Options(MethodOptions):
+        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
         temperature: PositiveFloat = 0.1
 
     def embed(self, views: Tensor) -> dict[str, Tensor]:

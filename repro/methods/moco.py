@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -18,15 +18,19 @@ class MoCo(Method):
     """A query must find the key of the other view among a queue of earlier keys, which a momentum encoder made.
 
     View 1 gives the query and view 2 the key; with `symmetric` also the other way round, and the keys of both
-    views enter the one queue. The shuffling of samples between BatchNorm groups (section 3.3) is left out:
-    it matters only where `bn_span` is smaller than the batch.
+    views enter the one queue, at the end of the step or, with `second_sees_first`, each after its own direction.
+    `scale` multiplies the loss: codes that add both directions have twice this one. The shuffling of samples
+    between BatchNorm groups (section 3.3) is left out: it matters only where `bn_span` is smaller than the batch.
     """
 
     class Options(MethodOptions):
+        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
         temperature: PositiveFloat = 0.2
         queue: PositiveInt = 65536
         momentum: Momentum = Momentum(start=0.999)
         symmetric: bool = False
+        second_sees_first: bool | None = None
+        scale: PositiveFloat | None = None
 
     def __init__(self, options: Any, encoder: nn.Module, head: Any):
         super().__init__(options, encoder, head)
@@ -41,9 +45,18 @@ class MoCo(Method):
     def loss(self, q: Tensor, k: Tensor) -> Tensor:
         """q, k (N, V, d) -> eq. 1, in nats per query: which of 1 + `queue` keys is mine?"""
         own = (q * k).sum(-1, keepdim=True)
-        logits = torch.cat([own, q @ self.queue.rows.T], -1).flatten(0, 1) / self.options.temperature
-        return F.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.int64, device=q.device))
+        logits = torch.cat([own, self._others(q, k)], -1).flatten(0, 1) / self.options.temperature
+        target = torch.zeros(len(logits), dtype=torch.int64, device=q.device)
+        return (self.options.scale or 1) * F.cross_entropy(logits, target)
+
+    def _others(self, q: Tensor, k: Tensor) -> Tensor:
+        """q, k (N, V, d) -> the scalar products of the queries with the queue that they meet (N, V, `queue`)."""
+        if not self.options.second_sees_first:
+            return q @ self.queue.rows.T
+        queues = [self.queue.rows, self.queue.pushed(k[:, 0].detach())]
+        return torch.stack([one @ rows.T for one, rows in zip(q.unbind(1), queues, strict=True)], 1)
 
     def after_step(self, k: Tensor, step: int, total: int) -> None:
-        self.queue.push(k.flatten(0, 1))
+        keys = k.transpose(0, 1) if self.options.second_sees_first else k
+        self.queue.push(keys.flatten(0, 1))
         self.follower.follow(self.encoder, self.head, keep=share(self.options.momentum, step, total))

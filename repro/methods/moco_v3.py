@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -24,6 +24,7 @@ class MoCoV3(Method):
     """
 
     class Options(MethodOptions):
+        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
         predictor: HeadSpec
         temperature: PositiveFloat = 0.2
         momentum: Momentum = Momentum(start=0.99, end=1.0)

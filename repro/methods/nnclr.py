@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,7 @@ class NNCLR(Method):
     """
 
     class Options(MethodOptions):
+        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
         predictor: HeadSpec
         temperature: PositiveFloat = 0.1
         queue: PositiveInt = 98304

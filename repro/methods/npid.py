@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,7 @@ class NPID(Method):
     """
 
     class Options(MethodOptions):
+        views_taken: ClassVar[tuple[int, int | None]] = (1, 1)
         temperature: PositiveFloat = 0.07
         negatives: PositiveInt | None = 4096
         bank_momentum: Probability = 0.5

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -17,14 +17,17 @@ class ReSSL(Method):
     """A sample must relate to a queue of others as the teacher, a momentum encoder, says it does (section 3).
 
     View 1, strongly augmented, goes to the student; view 2, weakly augmented, to the teacher: the recipe's
-    views need an `each`. The teacher's temperature must be the lower one.
+    views need an `each`. The teacher's temperature must be the lower one. With `both_views` the student is also
+    shown view 2, which its BatchNorm and an `online` probe then see; the loss is the same.
     """
 
     class Options(MethodOptions):
+        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
         temperature: PositiveFloat = 0.1
         teacher_temperature: PositiveFloat = 0.04
         queue: PositiveInt = 131072
         momentum: Momentum = Momentum(start=0.999)
+        both_views: bool | None = None
 
     def __init__(self, options: Any, encoder: nn.Module, head: Any):
         super().__init__(options, encoder, head)
@@ -34,7 +37,8 @@ class ReSSL(Method):
     def embed(self, views: Tensor) -> dict[str, Tensor]:
         """views (n, 2, C, H, W) -> the student's z and the teacher's t (n, d), on the unit sphere."""
         t = self.through(views[:, 1:], *self.teacher)
-        return {"z": unit(self.project(views[:, :1])[:, 0]), "t": unit(t[:, 0])}
+        z = self.project(views if self.options.both_views else views[:, :1])
+        return {"z": unit(z[:, 0]), "t": unit(t[:, 0])}
 
     def loss(self, z: Tensor, t: Tensor) -> Tensor:
         """z, t (N, d) -> cross-entropy, in nats, of the softmax over the queue: the student's under the teacher's."""

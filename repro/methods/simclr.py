@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -30,6 +32,7 @@ class SimCLR(Method):
     """
 
     class Options(MethodOptions):
+        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
         temperature: PositiveFloat = 0.5
         base_temperature: PositiveFloat | None = None
 

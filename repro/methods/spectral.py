@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
-from repro.engine.method import Method
+from repro.engine.method import Method, exact
 from repro.options import MethodOptions, PositiveFloat
 
 
@@ -17,11 +19,14 @@ class Spectral(Method):
     """
 
     class Options(MethodOptions):
+        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
         mu: PositiveFloat = 1.0
+
+    least = 2  # a sample alone has no negatives
 
     def embed(self, views: Tensor) -> dict[str, Tensor]:
         """views (n, 2, C, H, W) -> z (n, 2, d) in the ball of radius √mu."""
-        z = self.project(views)
+        z = exact(self.project(views))
         excess = z.norm(dim=-1, keepdim=True) / self.options.mu**0.5
         return {"z": z / excess.clamp(min=1)}
 

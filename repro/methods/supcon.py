@@ -33,6 +33,8 @@ class SupCon(Method):
         temperature: PositiveFloat = 0.1
         base_temperature: PositiveFloat | None = None
 
+    least = 2  # a sample alone has no negatives
+
     def embed(self, views: Tensor) -> dict[str, Tensor]:
         """views (n, V, C, H, W) -> z (n, V, d) on the unit sphere."""
         return {"z": unit(self.project(views))}

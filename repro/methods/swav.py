@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from repro.engine.method import Method, unit
 from repro.methods.parts.memory import Queue
-from repro.methods.parts.prototypes import Prototypes, sinkhorn
+from repro.methods.parts.prototypes import Prototypes, WeightNormed, sinkhorn, swapped
 from repro.options import MethodOptions, NonNegativeInt, PositiveFloat, PositiveInt
 
 
@@ -18,10 +18,13 @@ class SwAV(Method):
 
     Codes share the prototypes equally over the batch (`epsilon`, `iterations`, see `sinkhorn`). The last `queue`
     embeddings of each global view, kept from `queue_from_epoch` on, take part once there are that many (section
-    3.1). The prototypes rest for the first `freeze_steps`.
+    3.1). The prototypes rest for the first `freeze_steps`. They are brought to length 1 before each step, as in the
+    authors' code; elsewhere they have a `learnt_scale` each, by weight normalisation, or a `bias`.
     """
 
     class Options(MethodOptions):
+        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
+        takes_local: ClassVar[bool] = True
         prototypes: PositiveInt = 3000
         temperature: PositiveFloat = 0.1
         epsilon: PositiveFloat = 0.05
@@ -29,12 +32,18 @@ class SwAV(Method):
         queue: NonNegativeInt = 0
         queue_from_epoch: NonNegativeInt = 15
         freeze_steps: NonNegativeInt = 0
+        learnt_scale: bool | None = None
+        bias: bool | None = None
 
     queued: Tensor
 
     def __init__(self, options: Any, encoder: nn.Module, head: Any):
         super().__init__(options, encoder, head)
-        self.prototypes = Prototypes(options.prototypes, head.dim)
+        self.prototypes: Prototypes = (
+            WeightNormed(options.prototypes, head.dim, scale=True)
+            if options.learnt_scale
+            else Prototypes(options.prototypes, head.dim, bool(options.bias))
+        )
         self.queues = nn.ModuleList(Queue(options.queue, head.dim) for _ in range(2 if options.queue else 0))
         self.register_buffer("queued", torch.zeros((), dtype=torch.int64))
 
@@ -44,6 +53,7 @@ class SwAV(Method):
         return {"z": unit(z if local is None else torch.cat([z, self.project(local)], 1))}
 
     def before_step(self, step: int) -> None:
+        self.prototypes.normalise()
         self.prototypes.requires_grad_(step >= self.options.freeze_steps)
 
     def loss(self, z: Tensor) -> Tensor:
@@ -65,13 +75,3 @@ class SwAV(Method):
             for view, queue in enumerate(self.queues):
                 queue.push(z[:, view])  # type: ignore[operator]
             self.queued.add_(len(z))
-
-
-def swapped(targets: Tensor, log_p: Tensor) -> Tensor:
-    """Cross-entropy of each view's prediction with each other global view's target, the mean over pairs and batch.
-
-    targets (N, G, K) of the first G views, log_p (N, V, K) of all -> scalar in nats.
-    """
-    pairs = -torch.einsum("nik,njk->ij", targets, log_p) / len(targets)
-    others = torch.ones_like(pairs).fill_diagonal_(0)
-    return (others * pairs).sum() / others.sum()

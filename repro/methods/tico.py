@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -16,13 +16,17 @@ class TiCo(Method):
     """Views agree, and an embedding stays away from the directions in which the embeddings so far lie.
 
     Asymmetric, as the paper's pseudocode: the first view goes through the network, the second through its follower.
-    `rho` weighs the contrast with the covariance, of which each step keeps the share `beta`.
+    `rho` weighs the contrast with the covariance, of which each step keeps the share `beta`. This batch's part of it
+    has a gradient, so that the contrast is exactly that with a memory of all embeddings, unless `stop_covariance`
+    says otherwise.
     """
 
     class Options(MethodOptions):
+        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
         rho: NonNegativeFloat = 8.0
         beta: Probability = 0.9
         momentum: Momentum = Momentum(start=0.99, end=1.0)
+        stop_covariance: bool | None = None
 
     covariance: Tensor
 
@@ -38,10 +42,11 @@ class TiCo(Method):
     def loss(self, z: Tensor, t: Tensor) -> Tensor:
         """z, t (N, 1, d) of the whole batch -> the paper's loss plus 1: 1 − cosine + ρ zᵀCz, averaged over the batch.
 
-        C includes this batch, with gradient.
+        C includes this batch.
         """
         z, t = z.squeeze(1), t.squeeze(1)
-        contrast = ((z @ self._covariance(z)) * z).sum(-1)
+        covariance = self._covariance(z.detach() if self.options.stop_covariance else z)
+        contrast = ((z @ covariance) * z).sum(-1)
         return (1 - (z * t).sum(-1) + self.options.rho * contrast).mean()
 
     def after_step(self, z: Tensor, step: int, total: int) -> None:

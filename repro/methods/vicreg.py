@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor
 
 from repro.engine.method import Method
@@ -16,9 +18,12 @@ class VICReg(Method):
     """
 
     class Options(MethodOptions):
+        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
         invariance: NonNegativeFloat = 25.0
         variance: NonNegativeFloat = 25.0
         covariance: NonNegativeFloat = 1.0
+
+    least = 2  # variances over the batch
 
     def embed(self, views: Tensor) -> dict[str, Tensor]:
         """views (n, 2, C, H, W) -> z (n, 2, d)."""

@@ -45,6 +45,27 @@ def merged(recipe_id: str) -> tuple[dict[str, Any], list[Path]]:
             message = "comes from the file's place, `recipes/<family>/<id>.yaml`; leave it out"
             raise InvalidFile([locate((key,), message, [path]) for key in stated])
         dropped = ("extends",) if depth == 0 else ("extends", *NOT_INHERITED)
-        result = merge(result, {k: v for k, v in values.items() if k not in dropped})
+        own = {k: v for k, v in values.items() if k not in dropped}
+        if own.get("deviations"):
+            own["deviations"] = _deviations(own["deviations"], result.get("deviations"))
+        result = merge(result, own)
     path = chain[0][0]
     return {"id": path.stem, "family": path.parent.name, **result}, [p for p, _ in chain]
+
+
+def _deviations(own: Any, inherited: Any) -> Any:
+    """A recipe's `own` deviations and, after them, those `inherited` that it does not name by their `what`.
+
+    One that it does name keeps what is not said anew, and goes where `here` is null; an empty list drops all.
+    Values of another form are left for the schema to complain about.
+    """
+    inherited = inherited or []
+    if not all(
+        isinstance(part, list) and all(isinstance(d, dict) for d in part) for part in (own, inherited)
+    ):
+        return own
+    known, named = {d.get("what"): d for d in inherited}, {d.get("what") for d in own}
+    found = [merge(known.get(d.get("what"), {}), d) for d in own]
+    return [d for d in found if d.get("here", "") is not None] + [
+        d for d in inherited if d.get("what") not in named
+    ]

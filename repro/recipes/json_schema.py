@@ -19,6 +19,11 @@ def schema() -> dict[str, Any]:
         "description": "The recipe whose values this one changes.",
     }
     root["required"] = ["title"]  # a child inherits the rest
+    deviation = definitions[
+        "Deviation"
+    ]  # one that a child names by `what` is inherited, or dropped by a null
+    deviation["required"] = ["what"]
+    deviation["properties"]["here"] = {"type": ["string", "null"], "title": "Here"}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "repro recipe",

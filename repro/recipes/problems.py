@@ -59,7 +59,13 @@ def problems_of(
 
 
 def locate(loc: tuple[str | int, ...], message: str, files: Sequence[Path]) -> Problem:
-    """The problem at `loc`, placed in the first file that has that key, else at its nearest ancestor."""
+    """The problem at `loc`, placed in the first file that has that key, else at its nearest ancestor.
+
+    Of a list, an item is the first file's that has so many: it is not merged with another file's.
+    """
+    numbers = [depth for depth, key in enumerate(loc) if isinstance(key, int)]
+    if numbers:
+        files = [f for f in files if line_of(f, loc[: numbers[0] + 1])[1]][:1] or files
     places = [(file, *line_of(file, loc)) for file in files]
     file, line, _ = next((p for p in places if p[2]), places[0])
     return Problem(file, line, ".".join(map(str, loc)), message)

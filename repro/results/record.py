@@ -41,7 +41,7 @@ class Record(BaseModel):
 
     `resolved` is the recipe as executed and `hash` names it; `components` are the digests of the modules that
     computed it (`repro.source`), `code` the version and commit of the package; `precision` is what the stages
-    computed in; `metrics` are keyed `<stage>.<metric>`; `curves`,
+    computed in, each once; `metrics` are keyed `<stage>.<metric>`; `curves`,
     `stages` (seconds, images per second, …) are keyed by stage; `deviations` are those that the recipe declares
     and those met on the way; `started` and `finished` are ISO 8601 in UTC, `seconds` is working time; `artifacts`
     are the pictures (`<stage>/<file>`) in the folder beside the record that bears its name.

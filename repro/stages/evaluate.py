@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 from torch import Tensor
 
-from repro.engine.features import accuracy, extract, frozen
+from repro.engine.features import accuracy, extract, frozen, labelled
 from repro.engine.stage import Context, Outcome, Stage
 from repro.networks.build import trained
 from repro.options import (
@@ -29,7 +29,7 @@ class Evaluate(Stage):
             return (self.split,)
 
     def run(self, ctx: Context) -> Outcome:
-        data = ctx.data(self.options.split)
+        data = labelled(ctx, self.options.split)
         network = trained(ctx, self.options.of, data)
         stage: Any = ctx.recipe.stages[self.options.of]
 

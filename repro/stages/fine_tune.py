@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from repro.data.load import ImageSet
-from repro.engine.features import accuracy, extract, frozen
+from repro.engine.features import accuracy, extract, frozen, labelled
 from repro.engine.fit import fit
 from repro.engine.keys import key, permutation
 from repro.engine.stage import Context, Outcome, Stage, tiny
@@ -19,6 +19,7 @@ from repro.networks.build import trained
 from repro.options import (
     Batch,
     Field,
+    LabelledViewsSpec,
     NetworkOf,
     Optimizer,
     PositiveFloat,
@@ -26,7 +27,6 @@ from repro.options import (
     Schedule,
     StageOptions,
     Views,
-    ViewsSpec,
 )
 
 
@@ -48,12 +48,12 @@ class FineTune(Stage):
         batch: Batch
         optimizer: Optimizer
         schedule: Schedule = Schedule()
-        views: ViewsSpec = Views()
+        views: LabelledViewsSpec = Views()
         head_lr: PositiveFloat | None = None
 
     def run(self, ctx: Context) -> Outcome:
-        o, test = self.options, ctx.data("test")
-        data = labelled(ctx.data("train"), o.fraction, ctx.seed)
+        o, test = self.options, labelled(ctx, "test")
+        data = some(labelled(ctx, "train"), o.fraction, ctx.seed)
         encoder: Any = trained(ctx, o.of, data).encoder.requires_grad_(True)
         torch.manual_seed(key(ctx.seed, ctx.stage, "weights"))
         tuned = Tuned(encoder, nn.Linear(encoder.dim, data.classes), o.head_lr)
@@ -81,7 +81,7 @@ class Tuned(CrossEntropy):
         return [(self.head, self.head_lr)] if self.head_lr else []
 
 
-def labelled(data: ImageSet, fraction: float, seed: int) -> ImageSet:
+def some(data: ImageSet, fraction: float, seed: int) -> ImageSet:
     """The images that take part; the set itself when all do. What is left out is as if it did not exist."""
     if fraction == 1:
         return data

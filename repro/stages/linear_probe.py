@@ -7,13 +7,22 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from repro.engine.features import accuracy, extract, frozen
+from repro.engine.features import accuracy, extract, frozen, labelled
 from repro.engine.fit import fit
 from repro.engine.keys import key
 from repro.engine.method import Method, view_cross_entropy
 from repro.engine.stage import Context, Outcome, Stage, tiny
 from repro.networks.build import trained
-from repro.options import Batch, NetworkOf, Optimizer, PositiveInt, Schedule, StageOptions, Views, ViewsSpec
+from repro.options import (
+    Batch,
+    LabelledViewsSpec,
+    NetworkOf,
+    Optimizer,
+    PositiveInt,
+    Schedule,
+    StageOptions,
+    Views,
+)
 
 
 class LinearProbe(Stage):
@@ -31,10 +40,10 @@ class LinearProbe(Stage):
         batch: Batch
         optimizer: Optimizer
         schedule: Schedule = Schedule()
-        views: ViewsSpec = Views()
+        views: LabelledViewsSpec = Views()
 
     def run(self, ctx: Context) -> Outcome:
-        data, test = ctx.data("train"), ctx.data("test")
+        data, test = labelled(ctx, "train"), labelled(ctx, "test")
         encoder: Any = trained(ctx, self.options.of, data).encoder
         torch.manual_seed(key(ctx.seed, ctx.stage, "weights"))
         probe = Probe(encoder, nn.Linear(encoder.dim, data.classes))
@@ -49,7 +58,12 @@ class LinearProbe(Stage):
 
 
 class Probe(Method):
-    """Cross-entropy of a linear head; the encoder below it stays frozen and in eval mode."""
+    """Cross-entropy of a linear head; the encoder below it stays frozen and in eval mode.
+
+    Collapsed features are no reason to stop: to measure them is what the probe is for.
+    """
+
+    guarded = ()
 
     def __init__(self, encoder: nn.Module, classifier: nn.Linear):
         super().__init__(None, encoder, classifier)

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from repro.engine.features import accuracy, extract, frozen
+from repro.engine.features import accuracy, extract, frozen, labelled
 from repro.engine.keys import key
 from repro.engine.stage import Context, Outcome, Stage
+from repro.errors import UserError
 from repro.networks.build import trained
 from repro.options import Field, NetworkOf, PositiveFloat, PositiveInt, StageOptions
 from repro.stages.fine_tune import balanced
@@ -38,7 +39,11 @@ class LogisticProbe(Stage):
         iterations: PositiveInt = 1000
 
     def run(self, ctx: Context) -> Outcome:
-        train, test = ctx.data("train"), ctx.data("test")
+        train, test = labelled(ctx, "train"), labelled(ctx, "test")
+        if len(train.labels.unique()) < 2:
+            raise UserError(
+                f"Stage `{ctx.stage}`: a logistic probe needs images of two classes at least, and all are of one."
+            )
         encoder = trained(ctx, self.options.of, train).encoder
         stage: Any = ctx.recipe.stages[self.options.of]
         with frozen(encoder):

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, Self
 
 import torch
+from pydantic import model_validator
 from torch import nn
 
 from repro import components
 from repro.engine import checkpoint, memory
-from repro.engine.features import accuracy, extract, frozen
+from repro.engine.features import accuracy, extract, frozen, labelled
 from repro.engine.fit import fit
 from repro.engine.keys import key
-from repro.engine.method import Method
+from repro.engine.method import Method, names
 from repro.engine.online import Online
 from repro.engine.plan import batch_plan
 from repro.engine.stage import Context, Outcome, Stage, capped, tiny
-from repro.errors import UserError
 from repro.networks.build import build
 from repro.options import (
     BackboneSpec,
@@ -37,7 +37,8 @@ WIDEST = 256  # of layers, queues and the like in a smoke run
 class Train(Stage):
     """Minimises the method's loss over `epochs` passes; the last weights are the result.
 
-    Metrics: `loss` of the last batch; `spread` of its embeddings, 0 where they have collapsed. With `online`, a
+    Metrics: `loss` of the last batch; `spread` of its embeddings, 0 where they have collapsed: then the run is
+    stopped, unless a `collapse` is what the recipe expects and is to `record`. With `online`, a
     diagnostic by which nothing is chosen: `online_top1` and `online_top5`, percent of the test split, of a linear
     classifier trained beside the network (its loss is then part of `loss`).
     """
@@ -53,6 +54,12 @@ class Train(Stage):
         schedule: Schedule = Schedule()
         split: str = "train"
         online: OnlineProbe | None = None
+        collapse: Literal["stop", "record"] | None = None
+
+        @model_validator(mode="after")
+        def _views_that_the_method_takes(self) -> Self:
+            self.method.check(self.views)
+            return self
 
         @property
         def metrics(self) -> Collection[str]:
@@ -68,30 +75,28 @@ class Train(Stage):
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options
-        data = ctx.data(o.split)
-        if o.online and (data.labels < 0).any():
-            raise UserError(
-                f"Stage `{ctx.stage}`: an online probe needs labels, and split `{o.split}` has images without; "
-                "leave out `online`, or train on another split."
-            )
+        kind = components.load(("methods",), o.method.name)
+        data = labelled(ctx, o.split) if o.online or names(kind.loss, "label") else ctx.data(o.split)
         torch.manual_seed(key(ctx.seed, ctx.stage, "weights"))
         network: Any = build(o.network, o.views.shape(data.shape), data.classes)
-        method = components.load(("methods",), o.method.name)(o.method, *network)
+        method = kind(o.method, *network)
         plan = batch_plan(o.batch, ctx.setup.processes)
         micro_batch = ctx.micro_batch or memory.chosen(o, data.shape, data.classes, ctx.setup, plan)
         fitted = Online(o.online, method, network.encoder.dim, data.classes) if o.online else method
+        if o.collapse == "record":
+            fitted.guarded = ()
         loop = fit(ctx, fitted, data, o, micro_batch)
         if ctx.setup.main:
             checkpoint.save(ctx.folder / "output.safetensors", method.state_dict(), {})
-        last = loop.curve[-1]
-        metrics = {"loss": last["loss"], "spread": last["spread"]}
+        last = {name: value for point in loop.curve for name, value in point.items()}
+        metrics = {name: last[name] for name in ("loss", "spread") if name in last}
         return Outcome(metrics | self._online(ctx, fitted), loop.curve, loop.facts)
 
     def _online(self, ctx: Context, fitted: Method) -> dict[str, float]:
         """The accuracy of the classifier that was trained beside the network, if there was one."""
         if not isinstance(fitted, Online):
             return {}
-        test = ctx.data("test")
+        test = labelled(ctx, "test")
         network = nn.Sequential(fitted.method.encoder, fitted.classifier).eval().requires_grad_(False)
         with frozen(network):
             scores = extract(ctx, network, test, self.options.views)

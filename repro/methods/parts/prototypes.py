@@ -11,16 +11,38 @@ from torch.nn import functional as F
 from repro.engine.method import unit
 
 
-class Prototypes(nn.Module):
-    """z (…, dim) -> its scalar products with `count` learnt unit vectors (…, count)."""
+class Prototypes(nn.Linear):
+    """z (…, dim) -> its scalar products with `count` learnt vectors (…, count), plus a learnt `bias` if wanted.
 
-    def __init__(self, count: int, dim: int):
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(count, dim))
-        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+    They are unit vectors after `normalise`, to be called before each step; no gradient passes through that.
+    """
+
+    def __init__(self, count: int, dim: int, bias: bool = False):
+        super().__init__(dim, count, bias)
+        self.normalise()
+
+    @torch.no_grad()
+    def normalise(self) -> None:
+        self.weight.copy_(unit(self.weight))
+
+
+class WeightNormed(Prototypes):
+    """Prototypes that are divided by their length in each pass, so that the gradient has no part along them.
+
+    Weight normalisation, Salimans and Kingma 2016 (arXiv 1602.07868), eq. 2. The factor g is 1; with `scale` it is
+    learnt, one for each prototype, and starts as the length of its vector.
+    """
+
+    def __init__(self, count: int, dim: int, scale: bool = False):
+        super().__init__(count, dim)
+        self.scale = nn.Parameter(self.weight.detach().norm(dim=1)) if scale else None
 
     def forward(self, z: Tensor) -> Tensor:
-        return F.linear(z, unit(self.weight))
+        scores = F.linear(z, unit(self.weight))
+        return scores if self.scale is None else self.scale * scores
+
+    def normalise(self) -> None:
+        """Nothing: every pass does it."""
 
 
 @torch.no_grad()
@@ -37,14 +59,25 @@ def sinkhorn(scores: Tensor, epsilon: float, iterations: int) -> Tensor:
     return (log_q + math.log(n)).exp()
 
 
+def swapped(targets: Tensor, log_p: Tensor) -> Tensor:
+    """Cross-entropy of each view's prediction with each other global view's target, the mean over pairs and batch.
+
+    targets (N, G, K) of the first G views, log_p (N, V, K) of all -> scalar in nats.
+    """
+    pairs = -torch.einsum("nik,njk->ij", targets, log_p) / len(targets)
+    others = torch.ones_like(pairs).fill_diagonal_(0)
+    return (others * pairs).sum() / others.sum()
+
+
 @torch.no_grad()
 def spherical_kmeans(x: Tensor, k: int, iterations: int) -> tuple[Tensor, Tensor]:
     """x (N, d) on the unit sphere -> centroids (k, d) on it, and the nearest one (N,) of each row.
 
-    Starts from k rows drawn by torch's generator. An empty cluster keeps its centroid.
+    Starts from k rows drawn by torch's generator, from some twice if there are fewer. An empty cluster keeps its
+    centroid.
     """
-    chosen = torch.randperm(len(x))[:k].to(x.device)
-    centroids = x[chosen]
+    chosen = torch.randperm(len(x)).repeat(-(-k // len(x)))[:k]
+    centroids = x[chosen.to(x.device)]
     for _ in range(iterations):
         nearest = _nearest(x, centroids)
         sums = _sums(x, nearest, k)
