@@ -13,6 +13,7 @@ import pytest
 
 from repro import components, files
 from repro.data import declare
+from repro.data.available import available
 from repro.errors import UserError
 from repro.recipes.load import every, load
 from repro.recipes.problems import InvalidFile
@@ -503,3 +504,24 @@ def test_temporary_files_of_the_dead_are_swept(tmp_path: Path) -> None:
     os.utime(forgotten, (0, 0))
     files.write_text(tmp_path / "a.json", "whole")
     assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "a.json", alive, elsewhere, foreign])
+
+
+# ---- data
+
+
+def test_a_file_of_data_that_is_not_there_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from repro.data.file import File
+
+    columns = declare.declaration("cifar10").columns
+    assert columns is not None
+    with pytest.raises(UserError, match=r"train.parquet: cannot be read: No such file or directory\.$"):
+        len(File(tmp_path / "train.parquet", columns, "delete it"))
+    (tmp_path / "cifar10").mkdir()
+    for split in ("train", "test"):
+        (tmp_path / "cifar10" / f"{split}-0.parquet").symlink_to("nowhere")
+    monkeypatch.setenv("REPRO_DATA", str(tmp_path))
+    monkeypatch.setenv("REPRO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "hub"))
+    assert available("cifar10") is None
