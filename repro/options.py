@@ -13,7 +13,7 @@ importing torch (see `repro.components`).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -103,6 +103,7 @@ class HeadOptions(Options):
 class StageOptions(Options):
     """Options of one stage of a recipe, chosen by `kind`; `of` names the earlier stage it builds on."""
 
+    divides: ClassVar[bool] = False  # whether several processes share the work of the stage
     kind: str
 
     @property

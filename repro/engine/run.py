@@ -19,10 +19,11 @@ from repro.data.load import ImageSet, look_alike
 from repro.data.load import load as load_data
 from repro.engine.budget import Deadline
 from repro.engine.keys import key
-from repro.engine.setup import Setup, code_version, packages
+from repro.engine.setup import Setup
 from repro.engine.stage import Context, Outcome
 from repro.errors import UserError
 from repro.files import read_json, write_json
+from repro.host import code_version, packages
 from repro.options import StageOptions
 from repro.recipes.load import recipe_hash
 from repro.recipes.schema import Deviation, Recipe
@@ -90,7 +91,8 @@ class Run:
             raise UserError(f"Recipe `{self.recipe.id}` has a stage that needs data and names no `dataset`.")
         if self.smoke:
             return look_alike(name, split, SMOKE_SAMPLES, key(self.seed, "look-alike", split))
-        return load_data(name, split)
+        with self.setup.main_first():
+            return load_data(name, split)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -11,10 +11,11 @@ from repro import paths
 from repro.engine import budget, memory
 from repro.engine.describe import describe
 from repro.engine.loop import Collapse
+from repro.engine.ready import hindrance
 from repro.engine.run import Run
 from repro.engine.setup import Setup, set_up
 from repro.errors import UserError
-from repro.recipes.feasible import machine, obstacle
+from repro.recipes.feasible import machine
 from repro.recipes.load import load, recipe_hash
 from repro.recipes.schema import Recipe
 from repro.results.store import Store
@@ -54,7 +55,7 @@ class Session:
             for recipe, seeds in work:
                 setup = set_up(self.device, self.precision, recipe.precision)
                 self._say = self.echo if setup.main else lambda text: None
-                if why := None if self.smoke else obstacle(recipe, here, self.only_feasible):
+                if why := hindrance(recipe, here, setup.processes, self.smoke, self.only_feasible):
                     if not self.only_feasible:
                         raise UserError(f"Recipe `{recipe.id}`: {why}.")
                     self._say(f"Skipped {recipe.id}: {why}.")

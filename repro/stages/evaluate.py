@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -16,6 +16,7 @@ class Evaluate(Stage):
     """Runs encoder and head once over the test split. Metrics: `top1`, `top5`, percent."""
 
     class Options(StageOptions):
+        divides: ClassVar[bool] = True
         of: str
         split: str = "test"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +38,7 @@ class FineTune(Stage):
     """
 
     class Options(StageOptions):
+        divides: ClassVar[bool] = True
         of: str
         fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
         epochs: PositiveInt

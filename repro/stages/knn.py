@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,7 @@ class KNN(Stage):
     """
 
     class Options(StageOptions):
+        divides: ClassVar[bool] = True
         of: str
         k: PositiveInt = 200
         temperature: PositiveFloat = 0.1

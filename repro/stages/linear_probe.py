@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,7 @@ class LinearProbe(Stage):
     """
 
     class Options(StageOptions):
+        divides: ClassVar[bool] = True
         of: str
         epochs: PositiveInt
         batch: Batch

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ class LogisticProbe(Stage):
     """
 
     class Options(StageOptions):
+        divides: ClassVar[bool] = True
         of: str
         C: PositiveFloat | Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
         features: Literal["standardised", "unit"] = "standardised"

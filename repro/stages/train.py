@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -42,6 +42,7 @@ class Train(Stage):
     """
 
     class Options(StageOptions):
+        divides: ClassVar[bool] = True
         method: MethodSpec
         network: BackboneSpec
         views: ViewsSpec
