@@ -134,7 +134,9 @@ def _wait(children: Sequence[subprocess.Popen[bytes]]) -> list[int]:
     failed: list[int] = []
     until = float("inf")
     while None in (states := [child.poll() for child in children]):
-        failed += sorted((r for r, s in enumerate(states) if s and r not in failed), key=lambda r: states[r] or 0)
+        failed += sorted(
+            (r for r, s in enumerate(states) if s and r not in failed), key=lambda r: states[r] or 0
+        )
         if failed:
             until = min(until, time.monotonic() + GRACE)
         if time.monotonic() > until:
