@@ -60,7 +60,7 @@ def fit(ctx: Context, method: Method, data: ImageSet, o: Training, micro_batch: 
         return updater.own(batches[step]), key(ctx.seed, ctx.stage, "views", batches.epoch(step))
 
     labels = data.labels.to(ctx.device)
-    loop = Loop(ctx, batches.total, {"method": method, "optimizer": optimizer}, o.batch.size)
+    loop = Loop(ctx, batches.total, {"method": method, "optimizer": optimizer}, batches.mean_size)
     ctx.note(plan.deviations(batches.sizes))
     every = max(1, batches.total // LOGGED)
     compiling = trial(ctx.setup, method, batches.total - loop.step, loop.notes)

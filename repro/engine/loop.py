@@ -32,12 +32,12 @@ class Loop:
             …
             loop.log(loss=loss)
 
-    `parts` are the modules and optimizers that change; `samples` is the number of samples in a step. If a
-    checkpoint is there, the parts are restored and the loop goes on after the last saved step. Before each
+    `parts` are the modules and optimizers that change; `samples` is the number of samples in a step, or its mean.
+    If a checkpoint is there, the parts are restored and the loop goes on after the last saved step. Before each
     step torch's generator is set from (seed, stage, step), so that dropout, too, does not depend on restarts.
     """
 
-    def __init__(self, ctx: Context, total: int, parts: Mapping[str, checkpoint.Part], samples: int):
+    def __init__(self, ctx: Context, total: int, parts: Mapping[str, checkpoint.Part], samples: float):
         self.ctx, self.total, self.parts, self.samples = ctx, total, parts, samples
         self.step = 0
         self.seconds = 0.0

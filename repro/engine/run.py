@@ -25,6 +25,7 @@ from repro.errors import UserError
 from repro.files import read_json, write_json
 from repro.host import code_version, packages
 from repro.options import StageOptions
+from repro.pictures import failure
 from repro.recipes.load import recipe_hash
 from repro.recipes.schema import Deviation, Recipe
 from repro.results.record import Record
@@ -177,6 +178,9 @@ def finish(ctx: Context, options: StageOptions) -> Outcome:
     outcome.facts["seconds"] = round(seconds(), 3)
     if ctx.fingerprints:
         outcome.facts["data"] = ctx.fingerprints
+    if undrawn := {p: why for p in ctx.pictures if (why := failure(ctx.folder.parent / p))}:
+        outcome.facts["undrawn"] = undrawn
+        ctx.pictures = [picture for picture in ctx.pictures if picture not in undrawn]
     saved = {
         "metrics": outcome.metrics,
         "curve": outcome.curve,

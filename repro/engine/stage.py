@@ -65,7 +65,9 @@ class Context:
         return self.folder / name
 
     def log(self, **values: Any) -> None:
-        """Appends one line to the run's JSON-lines log."""
+        """Appends one line to the run's JSON-lines log (the main process does)."""
+        if not self.setup.main:
+            return
         with (self.folder.parent / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(values) + "\n")
 

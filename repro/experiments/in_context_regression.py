@@ -13,7 +13,7 @@ from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.regression.methods import predict
 from repro.experiments.regression.problems import draw
 from repro.options import Field, PositiveInt, StageOptions
-from repro.pictures import save
+from repro.pictures import new_figure, optional, save
 
 # The methods other than language models in the table of mean ranks in the authors' README.
 RANKED = ("linear", "linear_poly", "gradient_boosting", "random_forest", "knn", "average", "last", "random")
@@ -107,12 +107,11 @@ def ranks(
     }
 
 
+@optional
 def heat_map(path: Path, places: Mapping[str, Sequence[int]], problems: Sequence[str]) -> Path:
     """Draws a table of ranks, problems across and methods down, the best on average at the top."""
-    from matplotlib.figure import Figure
-
     order = sorted(places, key=lambda method: np.mean(places[method]))
-    figure = Figure(figsize=(2.5 + 0.6 * len(problems), 1.0 + 0.25 * len(order)), layout="constrained")
+    figure = new_figure(2.5 + 0.6 * len(problems), 1.0 + 0.25 * len(order))
     ax = figure.subplots()
     ax.imshow([places[m] for m in order], cmap="cividis_r", aspect="auto")
     for row, method in enumerate(order):
