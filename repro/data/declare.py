@@ -97,7 +97,7 @@ class DataSet(Part):
 
 def names() -> list[str]:
     """The names of all declared data sets, sorted."""
-    return sorted(path.stem for path in SETS.glob("*.yaml"))
+    return sorted(path.stem for path in SETS.glob("[!.]*.yaml"))
 
 
 def declaration(name: str) -> DataSet:

@@ -110,6 +110,10 @@ class File:
         """Turns what Arrow raises into an error that names the file and what helps."""
         try:
             yield
+        except FileNotFoundError:
+            raise UserError(f"{self.path}: the file is not there any more; {self.mend}.") from None
+        except PermissionError:
+            raise UserError(f"{self.path}: this user may not read the file.") from None
         except (pa.ArrowException, OSError) as error:
             reason = str(error).partition("\n")[0].rstrip(".")
             raise UserError(

@@ -9,8 +9,7 @@ from importlib.util import find_spec
 
 import psutil
 
-from repro.data.available import available
-from repro.data.declare import declaration
+from repro.data.available import available, lacking
 from repro.recipes.schema import Recipe
 
 
@@ -33,7 +32,7 @@ def obstacle(recipe: Recipe, here: Machine, sensibly: bool = True) -> str | None
     Without `sensibly`, only what makes it impossible counts: a user may start a GPU recipe on a CPU.
     """
     if recipe.dataset and available(recipe.dataset) is None:
-        return f"data set `{recipe.dataset}` is not here: {declaration(recipe.dataset).how_to_get}"
+        return f"data set `{recipe.dataset}` is not here: {lacking(recipe.dataset)}"
     modules = (module for stage in recipe.stages.values() for module in stage.modules)
     if missing := next((m for m in modules if find_spec(m) is None), None):
         return f"`{missing}` is not installed; `pip install 'repro-recipes[control]'` gets it"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -83,7 +82,7 @@ def labelled(data: ImageSet, fraction: float, seed: int) -> ImageSet:
     if fraction == 1:
         return data
     index = balanced(data.labels, fraction, key(seed, "labelled"))
-    return replace(data, images=data.images[index], labels=data.labels[index], fingerprint=None)
+    return data.having(images=data.images[index], labels=data.labels[index])
 
 
 def balanced(labels: Tensor, fraction: float, key: int) -> Tensor:
