@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import platform
 import subprocess
+import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -26,6 +28,13 @@ PACKAGES = (
     "box2d",
 )
 CPUINFO = Path("/proc/cpuinfo")
+
+
+def forgive_output() -> None:
+    """Has signs that the terminal's encoding lacks come out as `?`: they are no reason to stop a run."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def cores() -> int:

@@ -11,6 +11,7 @@ import click
 
 from repro import __version__
 from repro.errors import UserError, suggestion
+from repro.host import forgive_output
 
 VERBS = ("list", "show", "run", "compare", "table", "papers", "new", "check", "data", "doctor")
 
@@ -52,6 +53,7 @@ def cli() -> None:
 
 def main() -> None:
     """The console script. A user's mistake is one line and status 2; Ctrl-C is status 130."""
+    forgive_output()
     try:
         cli(standalone_mode=False)
     except click.ClickException as error:

@@ -92,10 +92,10 @@ def command(
     if seed is not None and seeds is not None:
         raise UserError("Use either --seed or --seeds.")
     from repro.engine import launch
-    from repro.recipes.load import ids, load
+    from repro.recipes.load import load
 
     world = _processes(processes, launch.launched())
-    chosen = [load(r, overrides) for r in (ids() if everything else recipes)]
+    chosen = _all(overrides) if everything else [load(r, overrides) for r in recipes]
     chosen = [r for r in chosen if tier in (None, r.tier)]
     if plan:
         from repro.engine.describe import describe
@@ -152,6 +152,19 @@ def _find(recipes: Sequence[Recipe], device: str, precision: str) -> None:
                 click.echo(
                     f"{recipe.id} {name}: {size} of {stage.batch.size} samples fit on {setup.device.type}."
                 )
+
+
+def _all(overrides: Sequence[str]) -> list[Recipe]:
+    """Every recipe; a broken one is told and left out."""
+    from repro.recipes.load import ids, load
+
+    found = []
+    for recipe_id in ids():
+        try:
+            found.append(load(recipe_id, overrides))
+        except UserError as error:
+            click.echo(f"Skipped: {error}", err=True)
+    return found
 
 
 def _processes(asked: int | None, launched: int | None) -> int:

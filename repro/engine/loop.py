@@ -57,7 +57,7 @@ class Loop:
                 yield step
                 self.step = step + 1
                 self.seconds += time.perf_counter() - began
-                bar.update(self.samples)
+                bar.update(round(self.step * self.samples) - bar.n)
                 if self.step < self.total and self.step > self._next_check:
                     self._check()
 
@@ -120,8 +120,8 @@ class Loop:
 
     def _bar(self) -> tqdm:
         return tqdm(
-            total=self.total * self.samples,
-            initial=self._first * self.samples,
+            total=round(self.total * self.samples),
+            initial=round(self._first * self.samples),
             desc=f"{self.ctx.recipe.id} {self.ctx.stage}",
             unit="sample",
             unit_scale=True,

@@ -24,7 +24,10 @@ def hindrance(
         return "its work cannot be divided, so that every process would do all of it; leave out --processes"
     if smoke:
         return None
-    return obstacle(recipe, here, sensibly) or _data(recipe) or indivisible(recipe, processes)
+    try:
+        return obstacle(recipe, here, sensibly) or _data(recipe) or indivisible(recipe, processes)
+    except UserError as error:  # the data set's declaration is broken
+        return str(error).rstrip(".")
 
 
 def indivisible(recipe: Recipe, processes: int) -> str | None:

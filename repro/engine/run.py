@@ -101,17 +101,25 @@ class Run:
         if not self.setup.main:
             yield
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(self.folder.with_suffix(".lock"), timeout=0):
-                if self.fresh:
-                    shutil.rmtree(self.folder)
-                    self.folder.mkdir()
-                yield
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.folder.with_suffix(".lock"), timeout=0)
+            lock.acquire()
         except Timeout:
             raise UserError(
                 f"Recipe `{self.recipe.id}` with seed {self.seed} is being run by another process right now."
             ) from None
+        except OSError as error:
+            raise UserError(
+                f"{self.folder} cannot be written ({error.strerror or error}); REPRO_RUNS names another folder for "
+                "runs, --results one for records."
+            ) from None
+        with lock:
+            lock.release()  # `with` has taken it a second time
+            if self.fresh:
+                shutil.rmtree(self.folder)
+                self.folder.mkdir()
+            yield
 
     def _note_session(self) -> list[dict[str, Any]]:
         """Adds this call to the run's list of sessions: a run may be resumed by another code or machine."""

@@ -11,6 +11,7 @@ from repro import paths
 from repro.engine import budget, memory
 from repro.engine.describe import describe
 from repro.engine.loop import Collapse
+from repro.engine.outlook import outlook
 from repro.engine.ready import hindrance
 from repro.engine.run import Run
 from repro.engine.setup import Setup, set_up
@@ -82,7 +83,7 @@ class Session:
 
     @property
     def _store(self) -> Store:
-        usual = paths.project() / ".repro" / "smoke" if self.smoke else paths.results_dir()
+        usual = paths.work_dir() / "smoke" if self.smoke else paths.results_dir()
         return Store(self.results or usual)
 
     def _run_recipe(self, recipe: Recipe, seeds: Sequence[int], setup: Setup) -> None:
@@ -92,12 +93,15 @@ class Session:
         recorded = [s for s in seeds if not fresh and self._store.path(recipe.id, digest, s).exists()]
         recorded = setup.agree(recorded)
         for seed in recorded:
-            self._say(f"{recipe.id}, seed {seed}: already recorded (--force runs it again).")
+            when = self._store.load(self._store.path(recipe.id, digest, seed), curves=False).finished
+            self._say(f"{recipe.id}, seed {seed}: already recorded, {when:.10} (--force runs it again).")
         todo = [s for s in seeds if s not in recorded]
         if todo:
             where = f"{setup.device.type}, {setup.precision}"
             limit = None if self.smoke else memory.room(setup)
             self._say(describe(recipe, where, setup.processes, self.micro_batch, limit))
+            if advice := None if self.smoke else outlook(recipe, len(todo), setup.device.type):
+                self._say(advice)
         for seed in todo:
             run = Run(
                 recipe=recipe,

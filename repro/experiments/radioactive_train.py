@@ -30,7 +30,9 @@ class RadioactiveTrain(Stage):
                 return data
             images = data.images.clone()
             images[tensors["index"]] = tensors["images"]
-            return data.having(images=images, fingerprint=fingerprint(images, data.labels))
+            return data.having(
+                images=images, fingerprint=data.fingerprint and fingerprint(images, data.labels)
+            )
 
         return Train(self.options).run(replace(ctx, load=load))
 
