@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -240,3 +242,23 @@ def test_the_first_to_fail_gives_the_status_and_the_others_end(
     began = time.monotonic()
     assert on_processes(2, []) == status and time.monotonic() - began < 30
     assert words in capfd.readouterr().err
+
+
+@pytest.mark.long
+def test_a_terminal_that_goes_leaves_a_checkpoint(write_recipe: Write, project: Path) -> None:
+    """Writing to it fails from then on, which must not come before the checkpoint."""
+    write_recipe("r", ENDLESS)
+    pid, terminal = pty.fork()
+    if not pid:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, "-m", "repro", "run", "r", "--checkpoint-every", "1h"]
+        os.execve(sys.executable, command, environment)
+    os.set_blocking(terminal, False)
+    for _ in range(1200):
+        with suppress(BlockingIOError):
+            os.read(terminal, 1 << 16)
+        if list(project.glob(".repro/runs/r/*/log.jsonl")):
+            break
+        time.sleep(0.1)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 130 and checkpoints(project)

@@ -111,10 +111,10 @@ def test_a_run_is_counted_by_the_samples_that_it_processed(
 
 
 def test_the_log_has_each_line_once_on_several_processes(tmp_path: Path) -> None:
+    nothing: Any = None
     for main in (True, False):
         setup: Any = SimpleNamespace(main=main)
-        recipe: Any = None
-        Context(recipe, "s", 0, setup, tmp_path / "s", lambda split: recipe).log(loss=1.5)
+        Context(nothing, "s", 0, setup, tmp_path / "s", lambda split: nothing).log(loss=1.5)
     assert (tmp_path / "log.jsonl").read_text() == '{"loss": 1.5}\n'
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -127,7 +129,7 @@ def command(
         results=results,
         keep_going=everything or len(chosen) > 1,
         only_feasible=everything,
-        echo=click.echo,
+        echo=_tell,
     )
     with launch.one_of(world):
         status = session.run([(recipe, seed or seeds or list(recipe.seeds)) for recipe in chosen])
@@ -152,6 +154,16 @@ def _find(recipes: Sequence[Recipe], device: str, precision: str) -> None:
                 click.echo(
                     f"{recipe.id} {name}: {size} of {stage.batch.size} samples fit on {setup.device.type}."
                 )
+
+
+def _tell(text: str) -> None:
+    """Prints a line. A terminal that has gone is no reason to fail: the run has been told so, and stops."""
+    try:
+        click.echo(text)
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        sys.stdout = Path(os.devnull).open("w")
 
 
 def _all(overrides: Sequence[str]) -> list[Recipe]:
