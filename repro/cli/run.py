@@ -163,7 +163,7 @@ def _tell(text: str) -> None:
     except OSError as error:
         if error.errno != errno.EIO:
             raise
-        sys.stdout = Path(os.devnull).open("w")
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 (until the end of the process)
 
 
 def _all(overrides: Sequence[str]) -> list[Recipe]:
