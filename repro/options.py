@@ -177,12 +177,13 @@ class StageOptions(Options):
     """Options of one stage of a recipe, chosen by `kind`. What is asked of them here is known before anything runs.
 
     `trains` says whether what the stage measures comes from the training of a network by gradient descent;
-    `precision` what the stage computes in, where that does not follow the run's precision. Options that name earlier
-    stages are marked with `Ref`.
+    `precision` what the stage computes in, where that does not follow the run's precision; `divides` whether several
+    processes share its work. Options that name earlier stages are marked with `Ref`.
     """
 
     trains: ClassVar[bool] = False
     precision: ClassVar[str | None] = None
+    divides: ClassVar[bool] = False
 
     kind: str
 
@@ -459,6 +460,7 @@ class TrainingOptions(StageOptions):
     """Options of a stage that trains: `epochs` passes over the data in batches."""
 
     trains: ClassVar[bool] = True
+    divides: ClassVar[bool] = True
 
     epochs: PositiveInt
     batch: Batch

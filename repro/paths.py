@@ -41,9 +41,14 @@ def results_dir() -> Path:
     return project() / "results"
 
 
+def work_dir() -> Path:
+    """What is not part of the results, see `runs_dir`. `$REPRO_RUNS`, or `.repro` in the project."""
+    return Path(os.environ.get("REPRO_RUNS") or project() / ".repro").expanduser()
+
+
 def runs_dir() -> Path:
-    """Unfinished and smoke runs: checkpoints, logs, pictures. Not part of the results."""
-    return project() / ".repro" / "runs"
+    """Unfinished and smoke runs: checkpoints, logs, pictures."""
+    return work_dir() / "runs"
 
 
 def cache_dir() -> Path:

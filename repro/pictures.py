@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +17,48 @@ from repro.files import replacing
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MEASURED, EXPECTED = COLOURS[:2]
 Curve = tuple[Sequence[float], Sequence[float]]
+Draw = Callable[..., Any]
+
+log = logging.getLogger(__name__)
+_failures: dict[Path, str] = {}
+
+
+def optional(draw: Draw) -> Draw:
+    """For functions that draw, for a run, into the path among their arguments, and return it.
+
+    A picture that cannot be drawn must not cost the run its record: the reason is kept for `failure`.
+    """
+
+    @wraps(draw)
+    def tried(*arguments: Any, **options: Any) -> Any:
+        path = next(value for value in (*arguments, *options.values()) if isinstance(value, Path))
+        try:
+            return draw(*arguments, **options)
+        except Exception as error:  # what a drawing library may raise has no limits
+            _failures[path] = f"{type(error).__name__}: {error}"
+            log.warning("%s could not be drawn (%s); going on without.", path, _failures[path])
+            return path
+
+    return tried
+
+
+def failure(path: Path) -> str | None:
+    """Why there is no picture at `path`, or None when it is there."""
+    return None if path.is_file() else _failures.pop(path, "it was not drawn")
+
+
+def new_figure(width: float, height: float) -> Any:
+    """matplotlib's Figure of so many inches, for files alone: what MPLBACKEND says does not matter."""
+    if "matplotlib" not in sys.modules:
+        os.environ["MPLBACKEND"] = "agg"  # a notebook's would have to be installed here as well
+    from matplotlib.figure import Figure  # takes a second to import
+
+    return Figure(figsize=(width, height), layout="constrained")
 
 
 def save(figure: Any, path: Path) -> Path:
     """Writes matplotlib's figure as PNG or SVG, alike every time. Raises UserError when the disk refuses."""
-    from matplotlib import rc_context  # takes a second to import
+    from matplotlib import rc_context
 
     undated = {"metadata": {"Date": None}} if path.suffix == ".svg" else {}
     try:
@@ -28,6 +69,7 @@ def save(figure: Any, path: Path) -> Path:
     return path
 
 
+@optional
 def tiles(path: Path, images: Any, scale: int) -> Path:
     """Writes images (rows, columns, 3, H, W) uint8 side by side, each pixel `scale` times as large, as PNG."""
     from PIL import Image
@@ -39,6 +81,7 @@ def tiles(path: Path, images: Any, scale: int) -> Path:
     return path
 
 
+@optional
 def plot(
     path: Path,
     curves: Mapping[str, Curve],
@@ -51,9 +94,7 @@ def plot(
 
     `x` and `y` label the axes; those in `log` ("x", "y" or "xy") are logarithmic. Returns the path.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.0, 3.6), layout="constrained")
+    figure = new_figure(6.0, 3.6)
     ax = figure.subplots()
     for (name, (xs, ys)), colour in zip(curves.items(), COLOURS * len(curves), strict=False):
         ax.plot(xs, ys, color=colour, label=name, marker="o" if len(xs) <= 20 else "", markersize=4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,8 @@ HEAVY = {"torch", "numpy", "scipy", "datasets", "accelerate", "pyarrow", "sklear
         ("table", "--json"),
         ("papers",),
         ("compare", "supcon-simplex-toy"),
+        ("doctor",),
+        ("data", "list"),
         ("--help",),
     ],
 )
@@ -60,11 +63,17 @@ def test_doctor_tells_of_every_recipe_whether_it_can_run() -> None:
     recipes = json.loads(invoke("doctor", "--json").stdout)["recipes"]
     stopped = {recipe: why for recipe, why in recipes.items() if why}
     assert recipes["supcon-simplex-toy"] is None and stopped["swav-imagenet"]
-    text = invoke("doctor").stdout
+    text = invoke("doctor", "--all").stdout
     assert f"can run {len(recipes) - len(stopped)} of {len(recipes)} recipes" in text
-    blocks = [block.split("\n", 1) for block in text.split("\n\n")[3:]]
-    told = {recipe.strip(): head.split(": ", 1)[1] for head, body in blocks for recipe in body.split(",")}
+    blocks = re.split(r"^ *\d+ cannot be run: ", text, flags=re.MULTILINE)[1:]
+    told = {
+        recipe.strip(): why
+        for why, names in (b.split("\n", 1) for b in blocks)
+        for recipe in names.split(",")
+    }
     assert told == stopped
+    short = invoke("doctor").stdout
+    assert short.count("\n") <= 30 and "licence" not in short and "swav-imagenet" not in short
 
 
 def test_table_json_has_the_promised_keys() -> None:

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -24,12 +25,14 @@ from PIL import Image
 
 from repro.cli.data import command as data_command
 from repro.data import cache, declare
-from repro.data.available import available, find_files
+from repro.data.available import available, find_files, lacking
 from repro.data.declare import DataSet, declaration, names
+from repro.data.encoded import converted, opened
+from repro.data.file import File
 from repro.data.fingerprint import fingerprint
 from repro.data.load import get, load, look_alike, verify
 from repro.errors import UserError
-from tests.conftest import own_data, repro
+from tests.conftest import ROOT, own_data, repro
 
 REAL = os.environ.get("REPRO_DATA")
 needs_real = pytest.mark.skipif(not REAL, reason="REPRO_DATA is not set: no real data sets here")
@@ -344,7 +347,7 @@ def test_verify_finds_a_changed_byte_in_the_cache(
     content[-1] ^= 1
     file.write_bytes(content)
     verify("tiny", "train")
-    assert "fingerprint has changed" in caplog.text and equal(load("tiny", "train"), arrays)
+    assert "it has changed" in caplog.text and equal(load("tiny", "train"), arrays)
 
 
 @pytest.mark.parametrize("how", ["full", "no folder"])
@@ -537,3 +540,87 @@ def test_real_sets_are_the_declared_ones(name: str) -> None:
     std = ((counts * (grey - mean[:, None]) ** 2).sum(1) / counts.sum(1)).sqrt()
     assert torch.allclose(mean, torch.tensor(declared.mean).double(), atol=1e-6)
     assert torch.allclose(std, torch.tensor(declared.std).double(), atol=1e-6)
+
+
+# Edges
+
+
+@pytest.mark.parametrize("at", [300, -1, -200])
+def test_a_changed_byte_in_the_cache_is_never_trained_on(
+    root: Path, arrays: Arrays, caplog: pytest.LogCaptureFixture, at: int
+) -> None:
+    write_all(root / "data" / "tiny", arrays)
+    load("tiny", "train")
+    (file,) = (root / "cache" / "data").iterdir()
+    content = bytearray(file.read_bytes())
+    content[at] ^= 1
+    file.write_bytes(content)
+    assert equal(load("tiny", "train"), arrays) and "made anew" in caplog.text
+
+
+def test_a_changed_fingerprint_in_the_cache_is_made_anew(root: Path, arrays: Arrays) -> None:
+    ordered, content = transcribed(*arrays["test"])
+    declare_set("tiny", {"train": {}, "test": {"content": content, "ordered": [{"sha": ordered}]}})
+    write_all(root / "data" / "tiny", arrays)
+    load("tiny", "test")
+    (file,) = (root / "cache" / "data").iterdir()
+    other = ("0" if content[0] != "0" else "1") + content[1:]
+    file.write_bytes(file.read_bytes().replace(content.encode(), other.encode()))
+    assert equal(load("tiny", "test"), arrays)
+    assert verify("tiny", "test").content == "verified"
+
+
+def test_a_dead_link_is_told_where_it_matters_and_listed_as_missing(root: Path, arrays: Arrays) -> None:
+    write_all(root / "data" / "tiny", arrays)
+    file = root / "data" / "tiny" / "test-00000-of-00002.parquet"
+    file.unlink()
+    file.symlink_to(root / "gone.parquet")
+    with pytest.raises(UserError, match=r"test-00000.* is a link to .*gone\.parquet, which is not there"):
+        load("tiny", "test")
+    assert available("tiny") is None and "gone.parquet" in lacking("tiny")
+    done = CliRunner().invoke(data_command, ["list"])
+    assert done.exit_code == 0 and "gone.parquet" in done.stdout
+
+
+def test_a_file_that_goes_is_missing_and_not_damaged(root: Path, arrays: Arrays) -> None:
+    write_all(root / "data" / "tiny", arrays)
+    files = find_files(declaration("tiny"), "test")
+    assert files is not None
+    opened_late = File(files.paths[0], files.columns, "bring it back")
+    files.paths[0].unlink()
+    with pytest.raises(UserError, match="is not there any more; bring it back"):
+        len(opened_late)
+
+
+def test_what_other_systems_leave_beside_files_is_ignored(root: Path, arrays: Arrays) -> None:
+    write_all(root / "data" / "tiny", arrays)
+    for name in ("._train-00000-of-00002.parquet", ".DS_Store", "._tiny.parquet"):
+        (root / "data" / "tiny" / name).write_bytes(b"\0\5\26\7")
+    (declare.SETS / "._tiny.yaml").write_bytes(b"\0\5\26\7\xff")
+    assert names() == ["tiny"] and equal(load("tiny", "train"), arrays)
+
+
+@pytest.mark.parametrize("mode", ["P", "LA", "RGBA", "CMYK", "L", "1"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_images_of_any_mode_are_converted_as_pillow_does(mode: str, channels: int) -> None:
+    rng = np.random.default_rng(1)
+    picture = Image.fromarray(rng.integers(0, 256, (6, 7, 3), np.uint8)).convert(mode)
+    expected = picture.convert("RGB" if channels == 3 else "L")
+    assert np.array_equal(np.asarray(converted(picture, channels)), np.asarray(expected))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_sixteen_bits_are_scaled_and_not_clipped(channels: int) -> None:
+    deep = np.random.default_rng(2).integers(0, 2**16, (6, 7)).astype(np.uint16)
+    file = io.BytesIO()
+    Image.fromarray(deep).save(file, "PNG")
+    found = np.asarray(opened(file.getvalue(), channels))
+    assert np.array_equal(found if channels == 1 else found[..., 2], deep // 256)
+
+
+def test_a_changed_set_loses_its_fingerprint(root: Path, arrays: Arrays) -> None:
+    write_all(root / "data" / "tiny", arrays)
+    data = load("tiny", "train")
+    assert data.having(images=255 - data.images).fingerprint is None and data.fingerprint
+    sources = "".join(p.read_text(encoding="utf-8") for p in (ROOT / "repro").rglob("*.py"))
+    assert not re.findall(r"\breplace\(\w+, images=", sources)  # which would keep the old one

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +16,7 @@ from scipy import integrate, stats
 from torch import Tensor, nn
 
 from repro import paths
+from repro.data.fingerprint import fingerprint
 from repro.data.images import ImageSet
 from repro.data.load import load as load_data
 from repro.engine.budget import Deadline, Stopped
@@ -312,6 +313,7 @@ def test_training_sees_the_marked_images_in_their_places(
             return self.folder / stage
 
     seen: dict[str, Tensor] = {}
+    known: dict[str, Any] = {}
 
     class Recorder:
         def __init__(self, options: Any) -> None:
@@ -319,6 +321,7 @@ def test_training_sees_the_marked_images_in_their_places(
 
         def run(self, ctx: Any) -> Outcome:
             seen.update({split: ctx.load(split).images for split in ("train", "test")})
+            known.update({split: ctx.load(split).fingerprint for split in ("train", "test")})
             return Outcome({})
 
     clean, index = pictures(), torch.tensor([3, 8])
@@ -326,11 +329,14 @@ def test_training_sees_the_marked_images_in_their_places(
     save(tmp_path / "mark" / "marks.safetensors", {"images": 255 - clean.images[index], "index": index}, {})
     monkeypatch.setattr(radioactive_train, "Train", Recorder)
     options: Any = SimpleNamespace(marks="mark", split="train")
-    radioactive_train.RadioactiveTrain(options).run(Surroundings(lambda split: pictures()))  # type: ignore[arg-type]
+    clean = replace(clean, fingerprint=fingerprint(clean.images, clean.labels))
+    radioactive_train.RadioactiveTrain(options).run(Surroundings(lambda split: clean))  # type: ignore[arg-type]
     assert torch.equal(seen["test"], clean.images)
     changed = (seen["train"] != clean.images).flatten(1).any(1).nonzero()[:, 0]
     assert changed.tolist() == [3, 8]
     assert torch.equal(seen["train"][index], 255 - clean.images[index])
+    assert known["test"] == clean.fingerprint
+    assert known["train"] == fingerprint(seen["train"], clean.labels) != clean.fingerprint
 
 
 # Detection

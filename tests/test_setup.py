@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import platform
+import threading
+import time
 from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
 
 import pytest
 import torch
 
 from repro.engine import setup
 from repro.engine.allocation import keep_freed_memory
-from repro.engine.setup import set_up
+from repro.engine.setup import gpus, set_up
 from repro.errors import UserError
 
 PLACES = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)
@@ -28,6 +32,7 @@ def _rounding_left_as_it_was() -> Iterator[None]:
 def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that says it has a GPU."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(setup, "_accelerator", lambda on_gpu: "the GPU" if on_gpu else "the CPU")
 
 
@@ -59,6 +64,44 @@ def test_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match="no CUDA device"):
         set_up("cuda")
+
+
+@pytest.mark.usefixtures("gpu")
+def test_every_process_needs_a_gpu_of_its_own() -> None:
+    assert (gpus("auto", 2), gpus("cpu", 3)) == (2, 0)
+    with pytest.raises(UserError, match="--processes 3: there are 2 GPUs"):
+        gpus("auto", 3)
+
+
+def test_processes_wait_for_each_other_as_long_as_it_takes() -> None:
+    """One may fit a probe, or decode a data set, for more than torch's ten minutes."""
+    handed: dict[str, Any] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(setup, "Accelerator", lambda **options: handed.update(options))
+        setup._accelerator.__wrapped__(False)
+    (options,) = handed["kwargs_handlers"]
+    assert options.to_kwargs()["timeout"] >= timedelta(days=7)
+
+
+def test_the_main_process_goes_first() -> None:
+    """Each of three processes is a thread; `agree` is their barrier."""
+    barrier, order = threading.Barrier(3), []
+
+    class Ours(setup.Setup):
+        main = property(lambda self: self.precision == "0")
+        agree = lambda self, value: barrier.wait(timeout=10) and None  # noqa: E731
+
+    def process(rank: int) -> None:
+        with Ours(None, str(rank)).main_first():  # type: ignore[arg-type]
+            time.sleep(0.2 * (rank == 0))
+            order.append(rank)
+
+    threads = [threading.Thread(target=process, args=[rank]) for rank in (2, 1, 0)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert order[0] == 0 and sorted(order) == [0, 1, 2]
 
 
 def test_glibc_accepts_the_settings_of_its_memory() -> None:

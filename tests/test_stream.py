@@ -7,12 +7,17 @@ import io
 import json
 import os
 import pickle
+import shutil
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -37,12 +42,14 @@ from repro.engine.stage import Context
 from repro.errors import UserError
 from repro.methods.cross_entropy import CrossEntropy
 from repro.options import Batch, Optimizer, Schedule
+from repro.signals import STOPS
+from repro.views import workers
 from repro.views.cut import FILTERS, centred
 from repro.views.draws import Draws
 from repro.views.feed import feed, plain_views
 from repro.views.geometry import Boxes, crop_resize, random_resized_boxes
 from repro.views.policies import expand
-from tests.conftest import own_data
+from tests.conftest import ROOT, own_data
 
 ROWS, CLASSES, SIZE, CPU = {"train": 75, "test": 11}, 4, 24, torch.device("cpu")
 MEAN, STD = [0.5, 0.4, 0.3], [0.25, 0.2, 0.3]
@@ -542,3 +549,73 @@ def test_the_number_of_workers_can_be_given(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("REPRO_WORKERS", "all")
     with pytest.raises(UserError, match="REPRO_WORKERS"):
         default_workers()
+
+
+# Workers that die, and little shared memory
+
+
+def test_a_worker_that_dies_is_told_in_one_line(encoded: list[bytes]) -> None:
+    data = streamed()
+    upcoming, total = plan(data)
+    source = feed(data, expand(VIEWS), CPU, upcoming, total, workers=2)
+    source(0)
+    before = signal.getsignal(signal.SIGCHLD)
+    for child in psutil.Process().children():
+        child.kill()
+    with pytest.raises(UserError, match=r"has died .*REPRO_WORKERS") as told:
+        for step in range(1, total):
+            source(step)
+    source.close()
+    assert "\n" not in str(told.value) and signal.getsignal(signal.SIGCHLD) is before
+
+
+def test_workers_leave_signals_to_the_main_process(encoded: list[bytes]) -> None:
+    """What is sent to all processes of a group must not cost the main one its data before it has stopped."""
+    data = streamed()
+    upcoming, total = plan(data)
+    source = feed(data, expand(VIEWS), CPU, upcoming, total, workers=2)
+    source(0)
+    helpers = psutil.Process().children()
+    for number in STOPS:
+        for helper in helpers:
+            helper.send_signal(number)
+    same([source(step) for step in range(1, total)], fed(data, range(1, total)))
+    source.close()
+    assert len(helpers) == 2 and not psutil.wait_procs(helpers, timeout=10)[1]
+
+
+def test_little_shared_memory_makes_no_difference(
+    encoded: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = streamed()
+    alone = fed(data)
+    monkeypatch.setattr(workers.Crops, "_room", lambda self, size: False)
+    same(fed(data, workers=2), alone)
+
+
+def own_mounts() -> bool:
+    """Whether a process may have a /dev/shm of its own: for that it has to be root, on Linux."""
+    return bool(shutil.which("unshare")) and not subprocess.run(["unshare", "-m", "true"]).returncode
+
+
+@pytest.mark.skipif(not own_mounts(), reason="needs root, to mount a small /dev/shm of its own")
+def test_a_small_dev_shm_is_enough(root: Path) -> None:
+    """Views of 2 × 32 × 3 × 224² bytes a chunk, through a /dev/shm of 200 kB."""
+    declare_set(
+        splits={"train": 64}, fingerprints={"train": {}}, source=declared_source(), shape=[3, 224, 224]
+    )
+    images = [encode(picture(i, 230, 240), "JPEG") for i in range(64)]
+    write(root / "data" / "wide" / "train-0.parquet", list(images), [0] * 64)
+    views = {"policy": "crop-flip", "count": 2}
+    code = (
+        f"from pathlib import Path; from repro.data import declare; declare.SETS = Path({str(declare.SETS)!r})\n"
+        "from tests.test_stream import fed, streamed\n"
+        f"print(*(v['views'].double().sum().item() for v in fed(streamed(), workers=2, views={views})))"
+    )
+    mount = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=200k none /dev/shm && exec "$@"', "sh"]
+    done = subprocess.run(
+        [*mount, sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0 and "/dev/shm is small" in done.stderr, done.stderr
+    sums = [v["views"].double().sum().item() for v in fed(streamed(), views=views)]
+    assert [*map(float, done.stdout.split())] == pytest.approx(sums, rel=1e-12)

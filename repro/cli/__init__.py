@@ -12,6 +12,7 @@ import click
 
 from repro import __version__
 from repro.errors import UserError, suggestion
+from repro.host import forgive_output
 
 VERBS = ("list", "show", "run", "compare", "table", "papers", "new", "check", "data", "doctor")
 
@@ -53,6 +54,7 @@ def cli() -> None:
 
 def main() -> None:
     """The console script. A mistake of the user or a refusal of the system is a line and status 2; Ctrl-C is 130."""
+    forgive_output()
     try:
         cli(standalone_mode=False)
     except click.ClickException as error:

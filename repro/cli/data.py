@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 from tabulate import tabulate
 
 from repro.cli.common import DATA_SET, as_json, echo_json
+from repro.errors import UserError
+
+if TYPE_CHECKING:
+    from repro.data.declare import DataSet
 
 
 @click.group(
@@ -35,13 +41,9 @@ def command() -> None:
 @as_json
 def list_sets(as_json: bool) -> None:
     """List the data sets, and where each would come from."""
-    from repro.data.available import available
-    from repro.data.declare import every
+    from repro.data.available import available, lacking
 
-    declared_sets, wrong = every()
-    for problem in wrong:
-        click.echo(f"Skipped: {problem}", err=True)
-    sets = [(declared, available(declared.name)) for declared in declared_sets]
+    sets = [(declared, available(declared.name)) for declared in _readable()]
     if as_json:
         facts = {"name", "title", "licence", "citation", "splits", "shape", "classes"}
         more = [{"available": here, "how_to_get": declared.how_to_get} for declared, here in sets]
@@ -54,7 +56,7 @@ def list_sets(as_json: bool) -> None:
     click.echo(tabulate(rows, headers=["name", "here", "shape", "images", "title"]))
     for declared, here in sets:
         if here is None:
-            click.echo(f"\n{declared.name} is missing: {declared.how_to_get}.")
+            click.echo(f"\n{declared.name} is missing: {lacking(declared.name)}.")
 
 
 @command.command("get", epilog="\b\nExample:\n  repro data get cifar10 cifar100\n")
@@ -88,13 +90,10 @@ order:   the rows stand in the official order; another order is noted in the rec
 @as_json
 def verify_sets(names: tuple[str, ...], as_json: bool) -> None:
     """Compare data sets with the known fingerprints."""
-    from repro.data import declare
     from repro.data.available import available
+    from repro.data.declare import declaration
 
-    if names:
-        chosen = [declare.declaration(name) for name in names]
-    else:
-        chosen = [declared for declared in declare.every()[0] if available(declared.name)]
+    chosen = [*map(declaration, names)] or [d for d in _readable() if available(d.name)]
     from repro.data.load import verify
 
     results = [
@@ -112,6 +111,17 @@ def verify_sets(names: tuple[str, ...], as_json: bool) -> None:
             )
         )
     sys.exit(any(r["content"] == "differs" for r in results))
+
+
+def _readable() -> Iterator[DataSet]:
+    """The declarations of all sets; a broken one is told and left out."""
+    from repro.data.declare import declaration, names
+
+    for name in names():
+        try:
+            yield declaration(name)
+        except UserError as error:
+            click.echo(f"Skipped: {error}", err=True)
 
 
 def _counts(splits: dict[str, int]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from repro.cli.common import RECIPE
+from repro.cli.types import Duration, Positive, Seeds
 from repro.errors import UserError
 
 if TYPE_CHECKING:
@@ -34,18 +37,24 @@ What is already recorded is not run again (--force does), and what was interrupt
 @click.argument("recipes", nargs=-1, type=RECIPE)
 @click.option("--all", "everything", is_flag=True, help="All recipes that this machine can run.")
 @click.option("--tier", type=click.Choice(["cpu", "gpu", "cluster"]), help="With --all: only this tier.")
-@click.option("--seed", type=int, help="One seed instead of the recipe's.")
-@click.option("--seeds", help="Seeds instead of the recipe's, for example 0,1,2.")
+@click.option("--seed", type=Seeds(), help="One seed instead of the recipe's.")
+@click.option("--seeds", type=Seeds(), help="Seeds instead of the recipe's, for example 0,1,2.")
 @click.option("-o", "--override", "overrides", multiple=True, metavar="PATH=VALUE", help="Change a value.")
 @click.option("--smoke", is_flag=True, help="Run everything tiny, on random data; never comparable.")
-@click.option("--budget", help="Stop cleanly after this time, for example 25m or 1h30m.")
+@click.option("--budget", type=Duration(), help="Stop cleanly after this time, for example 25m or 1h30m.")
 @click.option(
     "--micro-batch", type=click.IntRange(min=1), help="At most so many samples at once; gradients are cached."
 )
-@click.option("--checkpoint-every", default="60s", show_default=True, help="Time between checkpoints.")
+@click.option(
+    "--checkpoint-every",
+    type=Duration(),
+    default="60s",
+    show_default=True,
+    help="Time between checkpoints.",
+)
 @click.option("--processes", type=click.IntRange(min=1), help="Processes on this machine, one a GPU.")
 @click.option("--plan", is_flag=True, help="Print how the batches would be divided, and stop.")
-@click.option("--memory", type=float, metavar="GB", help="With --plan: the memory of each process.")
+@click.option("--memory", type=Positive(), metavar="GB", help="With --plan: the memory of each process.")
 @click.option("--find-micro-batch", is_flag=True, help="Print the largest micro-batch that fits, and stop.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option(
@@ -63,8 +72,8 @@ def command(
     recipes: tuple[str, ...],
     everything: bool,
     tier: str | None,
-    seed: int | None,
-    seeds: str | None,
+    seed: list[int] | None,
+    seeds: list[int] | None,
     overrides: tuple[str, ...],
     smoke: bool,
     budget: str | None,
@@ -84,24 +93,30 @@ def command(
     """Run recipes and compare the results with what the papers report."""
     if everything == bool(recipes):
         raise UserError("Name the recipes to run, or use --all; `repro list` shows what there is.")
-    from repro.recipes.load import ids, load
+    if seed is not None and seeds is not None:
+        raise UserError("Use either --seed or --seeds.")
+    from repro.engine import launch
+    from repro.recipes.load import load
 
-    chosen = [load(r, overrides) for r in (ids() if everything else recipes)]
+    world = _processes(processes, launch.launched())
+    chosen = _all(overrides) if everything else [load(r, overrides) for r in recipes]
     chosen = [r for r in chosen if tier in (None, r.tier)]
-    from repro.engine import launch  # torch is loaded from here on
-
     if plan:
         from repro.engine.describe import describe
 
         limit = memory * 2**30 if memory else None
         for recipe in chosen:
-            click.echo(describe(recipe, "any device", processes or 1, micro_batch, limit))
+            _divisible(recipe, world)
+            click.echo(describe(recipe, "any device", world, micro_batch, limit))
         return
     if find_micro_batch:
         _find(chosen, device, precision)
         return
-    if processes and processes > 1 and not launch.launched():
-        sys.exit(launch.on_processes(processes, sys.argv[1:]))
+    if not launch.launched():
+        _refuse(chosen if not everything else (), world, device, smoke)
+        if world > 1:
+            sys.exit(launch.on_processes(world, sys.argv[1:]))
+    launch.stop_with_the_launcher()
     from repro.engine.session import Session
 
     session = Session(
@@ -117,9 +132,10 @@ def command(
         results=results,
         keep_going=everything or len(chosen) > 1,
         only_feasible=everything,
-        echo=click.echo,
+        echo=_tell,
     )
-    status = session.run([(recipe, _seeds(seed, seeds) or list(recipe.seeds)) for recipe in chosen])
+    with launch.one_of(world):
+        status = session.run([(recipe, seed or seeds or list(recipe.seeds)) for recipe in chosen])
     rows = session.verdicts()
     if strict and any(row.verdict not in ("matches", None) for row in rows):
         status = status or 1
@@ -143,15 +159,56 @@ def _find(recipes: Sequence[Recipe], device: str, precision: str) -> None:
                 )
 
 
-def _seeds(seed: int | None, seeds: str | None) -> list[int] | None:
-    if seed is not None and seeds is not None:
-        raise UserError("Use either --seed or --seeds.")
-    if seeds is None:
-        return None if seed is None else _natural([str(seed)])
-    return _natural(seeds.split(","))
+def _tell(text: str) -> None:
+    """Prints a line. A terminal that has gone is no reason to fail: the run has been told so, and stops."""
+    try:
+        click.echo(text)
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 (until the end of the process)
 
 
-def _natural(words: list[Any]) -> list[int]:
-    if not all(word.strip().isdecimal() for word in words):
-        raise UserError(f"Seeds are whole numbers from 0, separated by commas; found `{','.join(words)}`.")
-    return [int(word) for word in words]
+def _all(overrides: Sequence[str]) -> list[Recipe]:
+    """Every recipe; a broken one is told and left out."""
+    from repro.recipes.load import ids, load
+
+    found = []
+    for recipe_id in ids():
+        try:
+            found.append(load(recipe_id, overrides))
+        except UserError as error:
+            click.echo(f"Skipped: {error}", err=True)
+    return found
+
+
+def _processes(asked: int | None, launched: int | None) -> int:
+    """The number of processes that this command runs on, or is to start."""
+    if asked and launched and asked != launched:
+        raise UserError(
+            f"--processes {asked}: a launcher has already started {launched} here (RANK and WORLD_SIZE are set); "
+            "leave one of the two out."
+        )
+    return launched or asked or 1
+
+
+def _refuse(recipes: Sequence[Recipe], processes: int, device: str, smoke: bool) -> None:
+    """Raises UserError for what would end the run of one of the recipes, before anything is started."""
+    from repro.engine.ready import hindrance
+    from repro.recipes.feasible import machine
+
+    here = machine()
+    for recipe in recipes:
+        if why := hindrance(recipe, here, processes, smoke):
+            raise UserError(f"Recipe `{recipe.id}`: {why}.")
+    if processes > 1:
+        from repro.engine.setup import gpus
+
+        gpus(device, processes)
+
+
+def _divisible(recipe: Recipe, processes: int) -> None:
+    from repro.engine.ready import indivisible
+
+    if why := indivisible(recipe, processes):
+        raise UserError(f"Recipe `{recipe.id}`: {why}.")

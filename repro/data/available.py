@@ -15,6 +15,7 @@ from pathlib import Path
 from repro import paths
 from repro.data.declare import DataSet, declaration
 from repro.data.schema import Columns, Hub
+from repro.errors import UserError
 from repro.files import listed
 
 
@@ -44,8 +45,22 @@ def available(name: str) -> str | None:
     One of `bundled`, `cache` (decoded before), `REPRO_DATA`, `hub cache`. Raises UserError for an unknown name.
     """
     declared = declaration(name)
-    places = [place(declared, split) for split in declared.splits]
+    try:
+        places = [place(declared, split) for split in declared.splits]
+    except UserError:  # `lacking` says why
+        return None
     return None if None in places else ", ".join(dict.fromkeys(map(str, places)))
+
+
+def lacking(name: str) -> str:
+    """Of a set that is not available: what is wrong with its files, or else the way to get it."""
+    declared = declaration(name)
+    try:
+        for split in declared.splits:
+            place(declared, split)
+    except UserError as error:
+        return str(error).rstrip(".")
+    return declared.how_to_get
 
 
 def place(declared: DataSet, split: str) -> str | None:
@@ -59,7 +74,7 @@ def place(declared: DataSet, split: str) -> str | None:
 
 
 def find_files(declared: DataSet, split: str) -> Files | None:
-    """The files of a split under `$REPRO_DATA` or in the hub's cache, or None."""
+    """The files of a split under `$REPRO_DATA` or in the hub's cache, or None. Raises UserError for a dead link."""
     if declared.columns is None:
         return None
     name = declared.hub_split(split)
@@ -67,10 +82,19 @@ def find_files(declared: DataSet, split: str) -> Files | None:
         folder = paths.from_home(root) / declared.name
         for pattern in (f"{name}-*.parquet", f"{name}-*.arrow"):
             if found := listed(folder, pattern):
+                _follow(found)
                 return Files("REPRO_DATA", declared.columns, tuple(found))
     if declared.source.hub and (found := _hub_files(declared.source.hub, name)):
         return Files("hub cache", declared.columns, tuple(found))
     return None
+
+
+def _follow(found: list[Path]) -> None:
+    for path in found:
+        if not path.exists():
+            raise UserError(
+                f"{path} is a link to {path.readlink()}, which is not there; mend the link or remove it."
+            )
 
 
 def find_decoded(declared: DataSet, split: str, files: Files | None) -> Path | None:

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from repro.data.fingerprint import Fingerprint
+from repro.data.fingerprint import Fingerprint, ordered
 from repro.files import replacing
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class Rows(NamedTuple):
 
 
 def read(path: Path, shape: tuple[int, ...]) -> Rows | None:
-    """The rows that `write` put there; None, and the file is gone, when it is damaged or not of `shape`."""
+    """The rows that `write` put there; None, and the file is gone, when it is damaged, changed, or not of `shape`."""
     try:
         with safe_open(path, framework="pt") as file:
             facts = file.metadata() or {}
@@ -40,6 +40,8 @@ def read(path: Path, shape: tuple[int, ...]) -> Rows | None:
         kinds = (images.shape, images.dtype, labels.shape, labels.dtype)
         if kinds != (shape, torch.uint8, shape[:1], torch.int64):
             raise ValueError("not the declared shape")
+        if ordered(images, labels) != facts["ordered"]:
+            raise ValueError("it has changed since it was written")
         return Rows(images, labels, Fingerprint(facts["ordered"], facts["content"]), str(path))
     except FileNotFoundError:
         return None

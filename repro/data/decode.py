@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from repro.data.available import Files
 from repro.data.declare import DataSet
-from repro.data.encoded import FORMATS, MODES, array
+from repro.data.encoded import FORMATS, MODES, array, converted
 from repro.data.file import File
 from repro.errors import UserError
 
@@ -68,5 +68,4 @@ def _pixels(encoded: bytes | None, shape: tuple[int, int, int], any_mode: bool) 
                 f"the image has {image.width}×{image.height} pixels of mode {image.mode}, expected "
                 f"{width}×{height} of mode {' or '.join(MODES[channels])}"
             )
-        wanted = MODES[channels][0]
-        return array(image if image.mode == wanted else image.convert(wanted)).transpose(2, 0, 1)
+        return array(converted(image, channels)).transpose(2, 0, 1)

@@ -100,7 +100,15 @@ def opened(encoded: bytes | None, channels: int) -> Image.Image:
     if encoded is None:
         raise ValueError("there are no image bytes")
     with Image.open(io.BytesIO(encoded), formats=FORMATS) as image:
-        return image.convert(MODES[channels][0])
+        return converted(image, channels)
+
+
+def converted(image: Image.Image, channels: int) -> Image.Image:
+    """The image in mode RGB or L. Of 16 bits a pixel the upper eight are kept, where Pillow would clip to white."""
+    if image.mode.startswith("I"):
+        levels = np.asarray(image).astype(np.int64) >> 8
+        image = Image.fromarray(levels.clip(0, 255).astype(np.uint8))
+    return image if image.mode == MODES[channels][0] else image.convert(MODES[channels][0])
 
 
 def array(picture: Image.Image) -> np.ndarray:

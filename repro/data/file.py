@@ -6,7 +6,6 @@ mapped into memory and has no position, so processes and threads do not disturb 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -111,9 +110,10 @@ class File:
         """Turns what Arrow raises into an error that names the file and what helps."""
         try:
             yield
-        except (FileNotFoundError, PermissionError) as error:
-            reason = os.strerror(error.errno) if error.errno else "it is not there"
-            raise UserError(f"{self.path}: cannot be read: {reason}.") from None
+        except FileNotFoundError:
+            raise UserError(f"{self.path}: the file is not there any more; {self.mend}.") from None
+        except PermissionError:
+            raise UserError(f"{self.path}: this user may not read the file.") from None
         except (pa.ArrowException, OSError) as error:
             reason = str(error).partition("\n")[0].rstrip(".")
             raise UserError(

@@ -43,14 +43,19 @@ class Check:
 
 def fingerprint(images: Tensor, labels: Tensor) -> Fingerprint:
     """images (n, C, H, W) uint8, labels (n,) int64, on the CPU."""
-    pixels, numbers = images.contiguous().numpy(), labels.contiguous().numpy().astype("<i8")
-    ordered = hashlib.sha256()
-    for array in (pixels, numbers):
-        ordered.update(_header(array))
-        ordered.update(array.data)
+    pixels, numbers = _arrays(images, labels)
     rows = sorted(_row(image, label) for image, label in zip(pixels, numbers, strict=True))
     content = hashlib.sha256(_header(pixels) + b"".join(rows))
-    return Fingerprint(ordered.hexdigest(), content.hexdigest())
+    return Fingerprint(ordered(images, labels), content.hexdigest())
+
+
+def ordered(images: Tensor, labels: Tensor) -> str:
+    """The part of the fingerprint that is quick to compute: a few tenths of a second for CIFAR."""
+    digest = hashlib.sha256()
+    for array in _arrays(images, labels):
+        digest.update(_header(array))
+        digest.update(array.data)
+    return digest.hexdigest()
 
 
 def fingerprint_encoded(images: Iterable[bytes | None], labels: Tensor) -> Fingerprint:
@@ -97,6 +102,10 @@ def deviations(declared: DataSet, split: str, result: Check) -> list[Deviation]:
             why=f"images and labels as a set: {result.content}",
         )
     ]
+
+
+def _arrays(images: Tensor, labels: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    return images.contiguous().numpy(), labels.contiguous().numpy().astype("<i8")
 
 
 def _header(array: np.ndarray) -> bytes:

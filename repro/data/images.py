@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 from torch import Tensor
 
@@ -31,6 +32,10 @@ class ImageSet:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def having(self, **fields: Any) -> Self:
+        """The same set with other images or labels. It loses its fingerprint, unless a new one is given."""
+        return replace(self, **{"fingerprint": None, **fields})
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -129,7 +129,7 @@ def _rows(declared: DataSet, split: str) -> Rows:
     files = find_files(declared, split)
     path = find_decoded(declared, split, files)
     rows = cache.read(path, (declared.splits[split], *declared.shape)) if path else None
-    if rows is not None:
+    if rows is not None and check(declared.fingerprints[split], rows.fingerprint).content != "differs":
         return rows
     return _decoded(declared, split, files or _files(declared, split))
 

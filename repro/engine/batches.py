@@ -45,6 +45,11 @@ class Batches:
         return {min(self.size, self.samples), min(self.size, last)}
 
     @property
+    def mean_size(self) -> float:
+        """Samples in a batch, the mean over an epoch."""
+        return self.size if self.drop_last else self.samples / self.per_epoch
+
+    @property
     def total(self) -> int:
         return self.per_epoch * self.epochs
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from repro.errors import UserError
+from repro.signals import heeded
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -18,11 +19,13 @@ class Stopped(Exception):
 
 
 def seconds(text: str) -> float:
-    """`90`, `25m`, `1h30m` -> seconds. Raises UserError for anything else."""
+    """`90`, `25m`, `1h30m` -> seconds, more than 0. Raises UserError for anything else."""
     parts = re.findall(r"(\d+(?:\.\d+)?)([smhd]?)", text)
     if not parts or "".join(n + u for n, u in parts) != text.strip():
         raise UserError(f"`{text}` is not a duration; write for example 90s, 25m or 1h30m.")
-    return sum(float(number) * _UNITS[unit or "s"] for number, unit in parts)
+    if not (total := sum(float(number) * _UNITS[unit or "s"] for number, unit in parts)):
+        raise UserError(f"`{text}` is no time at all; write for example 90s, 25m or 1h30m.")
+    return total
 
 
 class Deadline:
@@ -40,15 +43,12 @@ class Deadline:
 
     @contextmanager
     def watching_signals(self) -> Iterator[None]:
-        """Within, the first Ctrl-C or SIGTERM asks for a clean stop, and a second Ctrl-C stops at once."""
+        """Within, the first of the signals that ask for a stop is noted, and a Ctrl-C after it stops at once."""
 
         def note(number: int, frame: object) -> None:
-            self.signal = number
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            self.signal = self.signal or number
+            if signal.getsignal(signal.SIGINT) is note:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
 
-        before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
-        try:
+        with heeded(note):
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)

@@ -26,7 +26,7 @@ def describe(
             if memory and hasattr(stage, "method"):
                 fitting = fitting_micro_batch(plan, *_needs(recipe, stage), memory)
                 plan = batch_plan(batch, processes, micro_batch or fitting)
-            batches = _batches(recipe, stage)
+            batches = batches_of(recipe, stage)
             line += f", {plan.describe()}, {batches.per_epoch} steps × {batches.epochs} epochs"
             lines += [
                 line,
@@ -42,7 +42,7 @@ def _needs(recipe: Recipe, stage: Any) -> tuple[int, int]:
     return needs(stage, declared.shape, declared.classes_in(stage.split))
 
 
-def _batches(recipe: Recipe, stage: Any) -> Batches:
+def batches_of(recipe: Recipe, stage: Any) -> Batches:
     samples = declaration(str(recipe.dataset)).splits[getattr(stage, "split", "train")]
     samples = round(getattr(stage, "fraction", 1) * samples)
     return Batches(samples, stage.batch.size, stage.epochs, stage.batch.drop_last, seed=0)

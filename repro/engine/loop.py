@@ -32,10 +32,10 @@ class Loop:
             …
             loop.log(loss=loss)
 
-    `parts` are the modules and optimizers that change; `samples` is the number of samples in a step, and `replica`
-    is what has to be the same on all processes. If a checkpoint is there, the parts are restored and the loop goes on
-    after the last saved step. Before each step torch's generator is set from (seed, stage, step), so that its draws,
-    too, do not depend on restarts.
+    `parts` are the modules and optimizers that change; `samples` is the number of samples in a step, or its mean, and
+    `replica` is what has to be the same on all processes. If a checkpoint is there, the parts are restored and the
+    loop goes on after the last saved step. Before each step torch's generator is set from (seed, stage, step), so
+    that its draws, too, do not depend on restarts.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Loop:
         ctx: Context,
         total: int,
         parts: Mapping[str, checkpoint.Part],
-        samples: int,
+        samples: float,
         replica: nn.Module | None = None,
     ):
         self.ctx, self.total, self.parts, self.samples, self.replica = ctx, total, parts, samples, replica
@@ -65,7 +65,7 @@ class Loop:
                 yield step
                 self.step = step + 1
                 self.seconds += time.perf_counter() - began
-                bar.update(self.samples)
+                bar.update(round(self.step * self.samples) - bar.n)
                 if self.step < self.total and self.step > self._next_check:
                     self._check()
 
@@ -158,8 +158,8 @@ class Loop:
 
     def _bar(self) -> tqdm:
         return tqdm(
-            total=self.total * self.samples,
-            initial=self._first * self.samples,
+            total=round(self.total * self.samples),
+            initial=round(self._first * self.samples),
             desc=f"{self.ctx.recipe.id} {self.ctx.stage}",
             unit="sample",
             unit_scale=True,

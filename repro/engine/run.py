@@ -19,10 +19,12 @@ from repro.data.load import load as load_data
 from repro.engine import state
 from repro.engine.budget import Deadline
 from repro.engine.keys import key
-from repro.engine.setup import Setup, code_version, packages
+from repro.engine.setup import Setup
 from repro.engine.stage import Context, Outcome
 from repro.errors import UserError
+from repro.host import code_version, packages
 from repro.options import StageOptions
+from repro.pictures import failure
 from repro.recipes.load import recipe_hash
 from repro.recipes.schema import Deviation, Recipe
 from repro.results.record import Record
@@ -93,7 +95,8 @@ class Run:
             raise UserError(f"Recipe `{self.recipe.id}` has a stage that needs data and names no `dataset`.")
         if self.smoke:
             return look_alike(name, split, SMOKE_SAMPLES, key(self.seed, "look-alike", split))
-        return load_data(name, split)
+        with self.setup.main_first():
+            return load_data(name, split)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -101,17 +104,25 @@ class Run:
         if not self.setup.main:
             yield
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(self.folder.with_suffix(".lock"), timeout=0):
-                if self.fresh:
-                    shutil.rmtree(self.folder)
-                    self.folder.mkdir()
-                yield
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.folder.with_suffix(".lock"), timeout=0)
+            lock.acquire()
         except Timeout:
             raise UserError(
                 f"Recipe `{self.recipe.id}` with seed {self.seed} is being run by another process right now."
             ) from None
+        except OSError as error:
+            raise UserError(
+                f"{self.folder} cannot be written ({error.strerror or error}); REPRO_RUNS names another folder for "
+                "runs, --results one for records."
+            ) from None
+        with lock:
+            lock.release()  # `with` has taken it a second time
+            if self.fresh:
+                shutil.rmtree(self.folder)
+                self.folder.mkdir()
+            yield
 
     def _note_session(self) -> list[state.Note]:
         """Adds this call to the run's list of sessions: a run may be resumed by another code or machine."""
@@ -182,6 +193,9 @@ def finish(ctx: Context, options: StageOptions) -> Outcome:
     outcome.facts["precision"] = stage.computes_in(ctx.setup)
     if ctx.fingerprints:
         outcome.facts["data"] = ctx.fingerprints
+    if undrawn := {p: why for p in ctx.pictures if (why := failure(ctx.folder.parent / p))}:
+        outcome.facts["undrawn"] = undrawn
+        ctx.pictures = [picture for picture in ctx.pictures if picture not in undrawn]
     if ctx.setup.main:
         (ctx.folder / "checkpoint.safetensors").unlink(missing_ok=True)
         saved = state.Done(

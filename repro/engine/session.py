@@ -11,10 +11,12 @@ from repro import paths
 from repro.engine import budget, memory
 from repro.engine.describe import describe
 from repro.engine.loop import Collapse
+from repro.engine.outlook import outlook
+from repro.engine.ready import hindrance
 from repro.engine.run import Run
 from repro.engine.setup import Setup, set_up
 from repro.errors import UserError
-from repro.recipes.feasible import machine, obstacle
+from repro.recipes.feasible import machine
 from repro.recipes.load import load, recipe_hash
 from repro.recipes.schema import Recipe
 from repro.results.confirm import confirming, difference
@@ -60,7 +62,7 @@ class Session:
             for recipe, seeds in {recipe.id: (recipe, seeds) for recipe, seeds in work}.values():
                 setup = set_up(self.device, self.precision, recipe.precision)
                 self._say = self.echo if setup.main else lambda text: None
-                if why := None if self.smoke else obstacle(recipe, here, self.only_feasible):
+                if why := hindrance(recipe, here, setup.processes, self.smoke, self.only_feasible):
                     if not self.only_feasible:
                         raise UserError(f"Recipe `{recipe.id}`: {why}.")
                     self._say(f"Skipped {recipe.id}: {why}.")
@@ -87,14 +89,15 @@ class Session:
 
     @property
     def _store(self) -> Store:
-        usual = paths.project() / ".repro" / "smoke" if self.smoke else paths.results_dir()
+        usual = paths.work_dir() / "smoke" if self.smoke else paths.results_dir()
         return Store(self.results or usual)
 
     def _run_recipe(self, recipe: Recipe, seeds: Sequence[int], setup: Setup) -> None:
         again = self.force or self.smoke
-        valid, outdated, otherwise = setup.agree(([], {}, []) if again else self._recorded(recipe, setup))
+        valid, outdated, otherwise = setup.agree(({}, {}, []) if again else self._recorded(recipe, setup))
         for seed in (s for s in seeds if s in valid):
-            self._say(f"{recipe.id}, seed {seed}: already recorded (--force runs it again).")
+            when = f"{valid[seed]:.10}"
+            self._say(f"{recipe.id}, seed {seed}: already recorded, {when} (--force runs it again).")
         outdated = {s: r for s, r in outdated.items() if s in seeds}
         todo = [s for s in dict.fromkeys(seeds) if s not in valid and s not in outdated]
         if outdated and not self.confirm:
@@ -104,14 +107,16 @@ class Session:
             where = f"{setup.device.type}, {setup.precision}"
             limit = None if self.smoke else memory.room(setup)
             self._say(describe(recipe, where, setup.processes, self.micro_batch, limit))
+            if advice := None if self.smoke else outlook(recipe, len(todo) or 1, setup.device.type):
+                self._say(advice)
         if self.confirm:
             todo += self._confirm(recipe, outdated, setup)
         for seed in todo:
             run = self._planned(recipe, seed, setup, fresh=again or seed in otherwise)
             self._save(run, self._executed(run))
 
-    def _recorded(self, recipe: Recipe, setup: Setup) -> tuple[list[int], dict[int, Record], list[int]]:
-        """The seeds whose records speak for the recipe as it stands, and the records by code that has changed since.
+    def _recorded(self, recipe: Recipe, setup: Setup) -> tuple[dict[int, str], dict[int, Record], list[int]]:
+        """The seeds whose records speak for the recipe as it stands, with their dates; the records by earlier code.
 
         A record in another precision than the one asked for does not count, and its seeds come last; nor does a file
         that is left out.
@@ -121,7 +126,7 @@ class Session:
         known = [r for r in everything if self.precision in ("auto", r.asked_precision)]
         for why in store.left_out.values():
             self._say(f"Left out: {why}")
-        valid = [r.seed for r in current(known, now)]
+        valid = {r.seed: r.finished for r in current(known, now)}
         outdated = {r.seed: r for r in known if r.seed not in valid}
         return valid, outdated, [r.seed for r in everything if r not in known]
 

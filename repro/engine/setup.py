@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache, cached_property
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import psutil
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, InitProcessGroupKwargs
 
-from repro import __version__
+from repro import host
 from repro.engine.allocation import keep_freed_memory
 from repro.errors import UserError
 
-PACKAGES = (
-    "torch",
-    "torchvision",
-    "accelerate",
-    "numpy",
-    "scipy",
-    "scikit-learn",
-    "scikit-image",
-    "datasets",
-    "gymnasium",
-    "mujoco",
-    "box2d",
-)
+# A process may wait for the others as long as their work takes: one that has died is noticed by its launcher.
+PATIENCE = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -70,18 +57,29 @@ class Setup:
         torch.distributed.broadcast_object_list(box, src=0)
         return box[0]
 
+    @contextmanager
+    def main_first(self) -> Iterator[None]:
+        """What is within, the main process does first, and leaves in a cache what the others then find there."""
+        if not self.main:
+            self.agree(None)
+        try:
+            yield
+        finally:
+            if self.main:
+                self.agree(None)
+
     @cached_property
     def hardware(self) -> dict[str, Any]:
         """Processor, accelerator and memory, as they are written into the record."""
         gpus = torch.cuda.device_count() if self.device.type == "cuda" else 0
         return {
-            "cpu": _cpu_name(),
-            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+            "cpu": host.cpu_name(),
+            "cores": host.cores(),
             "threads": torch.get_num_threads(),
             "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
             "gpus": [torch.cuda.get_device_name(i) for i in range(gpus)],
             "processes": self.processes,
-            "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+            "system": host.system(),
         }
 
 
@@ -92,11 +90,7 @@ def set_up(device: str = "auto", precision: str = "auto", recipe_precision: str 
     bf16 and fp32 elsewhere. `fp32` is exact: GPUs round to TF32 only where `tf32` says so, and CPUs never do.
     Raises UserError when a GPU is asked for and none is there.
     """
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UserError(
-            "--device cuda: torch finds no CUDA device here; see `repro doctor`, or use --device cpu."
-        )
-    on_gpu = device != "cpu" and torch.cuda.is_available()
+    on_gpu = gpus(device) > 0
     chosen = next((p for p in (precision, recipe_precision) if p != "auto"), None)
     chosen = chosen or ("bf16" if fast_bf16(on_gpu) else "fp32")
     if chosen == "tf32" and not on_gpu:
@@ -107,10 +101,30 @@ def set_up(device: str = "auto", precision: str = "auto", recipe_precision: str 
     return Setup(_accelerator(on_gpu), chosen)
 
 
+def gpus(device: str, processes: int = 1) -> int:
+    """The number of GPUs for `--device auto|cpu|cuda`, 0 for a run on the CPU.
+
+    Raises UserError when a GPU is asked for and none is there, or fewer than there are processes.
+    """
+    count = torch.cuda.device_count() if device != "cpu" and torch.cuda.is_available() else 0
+    if device == "cuda" and not count:
+        raise UserError(
+            "--device cuda: torch finds no CUDA device here; see `repro doctor`, or use --device cpu."
+        )
+    if 0 < count < processes:
+        raise UserError(
+            f"--processes {processes}: there are {count} GPUs here, and each process needs one of its own; "
+            "use fewer, or --device cpu."
+        )
+    return count
+
+
 @cache
 def _accelerator(on_gpu: bool) -> Accelerator:
     """One for the whole program: Accelerate's state is global. Precision is the recipe's own, see `autocast`."""
-    return Accelerator(cpu=not on_gpu, mixed_precision="no")
+    return Accelerator(
+        cpu=not on_gpu, mixed_precision="no", kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)]
+    )
 
 
 def _round_fp32(precision: str) -> None:
@@ -125,45 +139,3 @@ def fast_bf16(on_gpu: bool) -> bool:
     if on_gpu:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-
-
-def packages() -> dict[str, str]:
-    """Versions of the packages that can affect the numbers."""
-    return {name: version(name) for name in PACKAGES if _installed(name)}
-
-
-def code_version() -> dict[str, Any]:
-    """The version of this code: release, and commit when it runs from a checkout."""
-    root = Path(__file__).parents[2]
-
-    def git(*arguments: str) -> str | None:
-        try:
-            done = subprocess.run(
-                ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=10
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return done.stdout.strip() if done.returncode == 0 else None
-
-    commit = git("rev-parse", "HEAD") if (root / ".git").exists() else None
-    dirty = bool(git("status", "--porcelain", "--", "repro", "recipes")) if commit else None
-    return {"version": __version__, "commit": commit, "dirty": dirty}
-
-
-def _installed(name: str) -> bool:
-    try:
-        version(name)
-    except PackageNotFoundError:
-        return False
-    return True
-
-
-def _cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = [
-            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if "model name" in line
-        ]
-        if names:
-            return names[0]
-    return platform.processor() or platform.machine()

@@ -19,7 +19,7 @@ from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.augmentation_graph import Features, normalised, outside
 from repro.experiments.simplex import minimise
 from repro.options import Field, PositiveFloat, PositiveInt, Probability, StageOptions
-from repro.pictures import COLOURS, save
+from repro.pictures import COLOURS, new_figure, optional, save
 
 
 class DomainGraph(Stage):
@@ -118,13 +118,12 @@ def percent(wrong: Tensor) -> float:
     return 100 * wrong.double().mean().item()
 
 
+@optional
 def draw(path: Path, f: Tensor, label: Tensor, domain: Tensor) -> None:
     """Features (n, k) on their first two principal axes: a colour for each class, a marker for each domain."""
-    from matplotlib.figure import Figure
-
     centred = f - f.mean(0)
     x, y = (centred @ torch.linalg.svd(centred, full_matrices=False).Vh[:2].T).T.tolist()
-    figure = Figure(figsize=(4.5, 4.0), layout="constrained")
+    figure = new_figure(4.5, 4.0)
     ax = figure.subplots()
     for i, (c, d) in enumerate(zip(label.tolist(), domain.tolist(), strict=True)):
         ax.plot(x[i], y[i], "os^Dv*"[d % 6], color=COLOURS[c % len(COLOURS)], alpha=0.6)

@@ -12,13 +12,8 @@ from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.regression.methods import predict
 from repro.experiments.regression.problems import draw
-from repro.options import (
-    Collection,
-    Field,
-    PositiveInt,
-    StageOptions,
-)
-from repro.pictures import save
+from repro.options import Collection, Field, PositiveInt, StageOptions
+from repro.pictures import new_figure, optional, save
 
 
 class InContextRegression(Stage):
@@ -120,12 +115,11 @@ def ranks(
     }
 
 
+@optional
 def heat_map(path: Path, places: Mapping[str, Sequence[int]], problems: Sequence[str]) -> Path:
     """Draws a table of ranks, problems across and methods down, the best on average at the top."""
-    from matplotlib.figure import Figure
-
     order = sorted(places, key=lambda method: np.mean(places[method]))
-    figure = Figure(figsize=(2.5 + 0.6 * len(problems), 1.0 + 0.25 * len(order)), layout="constrained")
+    figure = new_figure(2.5 + 0.6 * len(problems), 1.0 + 0.25 * len(order))
     ax = figure.subplots()
     ax.imshow([places[m] for m in order], cmap="cividis_r", aspect="auto")
     for row, method in enumerate(order):

@@ -22,7 +22,7 @@ from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.simplex import minimise
 from repro.methods.supcon import supcon_loss
 from repro.options import Field, PositiveFloat, PositiveInt, StageOptions
-from repro.pictures import save
+from repro.pictures import new_figure, optional, save
 
 
 class OrthogonalFrame(Stage):
@@ -150,11 +150,10 @@ def frame_distance(means: Tensor) -> Tensor:
     return (gram / gram.norm() - eye / eye.norm()).norm()
 
 
+@optional
 def draw(path: Path, cosines: Tensor) -> None:
     """The cosines of the class means (k, k) as a map from −1, blue, to 1, red."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(4.0, 3.4), layout="constrained")
+    figure = new_figure(4.0, 3.4)
     ax = figure.subplots()
     figure.colorbar(ax.imshow(cosines.tolist(), cmap="RdBu_r", vmin=-1, vmax=1))
     ticks = range(len(cosines))

@@ -152,6 +152,7 @@ def psnr(marked: Tensor, images: Tensor) -> Tensor:
     return 10 * torch.log10(255**2 / mse.clamp(min=1 / images[0].numel()))
 
 
+@pictures.optional
 def draw(images: Tensor, marked: Tensor, path: Path) -> None:
     """Writes images (n, C, H, W) uint8, marked ones and ten times their difference around grey, in rows, as PNG."""
     difference = (128 + 10 * (marked.int() - images.int())).clamp(0, 255).to(torch.uint8)

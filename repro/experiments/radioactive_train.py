@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Any
 
+from repro.data.fingerprint import fingerprint
 from repro.data.images import ImageSet
 from repro.engine import checkpoint
 from repro.engine.stage import Context, Outcome, Stage
@@ -30,7 +31,9 @@ class RadioactiveTrain(Stage):
                 return data
             images = data.images.clone()
             images[tensors["index"]] = tensors["images"]
-            return replace(data, images=images)
+            return data.having(
+                images=images, fingerprint=data.fingerprint and fingerprint(images, data.labels)
+            )
 
         return Train(self.options).run(replace(ctx, load=load))
 

@@ -25,6 +25,7 @@ from repro.options import (
     PositiveInt,
     StageOptions,
 )
+from repro.pictures import optional
 
 
 class SirenFit(Stage):
@@ -99,6 +100,7 @@ def psnr(fit: Tensor, image: Tensor) -> float:
     return 10 * math.log10(4 / mse) if mse else math.inf
 
 
+@optional
 def draw(image: Tensor, fits: Mapping[str, Tensor], measured: Mapping[str, float], path: Path) -> Path:
     """Writes the image (C, side, side) in [−1, 1] and the fits side by side, each under its name, as PNG."""
     captions = ["original", *(f"{name} {measured[name]:.1f} dB" for name in fits)]

@@ -28,7 +28,7 @@ from repro.options import (
     PositiveInt,
     StageOptions,
 )
-from repro.pictures import save
+from repro.pictures import new_figure, optional, save
 
 LAYER = 0.5  # width of the absorbing layer on each side of [−1, 1]²
 ABSORPTION = 5.0  # how steeply it absorbs
@@ -156,11 +156,10 @@ def free_space(x: Tensor, k: float, variance: float) -> Tensor:
     return (1 + 1j) * point * math.exp(-(k**2) * variance / 2)
 
 
+@optional
 def draw(fields: dict[str, Tensor], path: Path) -> Path:
     """Real parts of fields (SIDE²,) within the layer, on the scale of the first."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(2.4 * len(fields), 2.7), layout="constrained")
+    figure = new_figure(2.4 * len(fields), 2.7)
     most = next(iter(fields.values())).real.abs().max().item()
     for ax, (name, field) in zip(figure.subplots(1, len(fields)), fields.items(), strict=True):
         ax.imshow(field.real.view(SIDE, SIDE).numpy(), cmap="RdBu_r", vmin=-most, vmax=most)

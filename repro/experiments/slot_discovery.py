@@ -149,6 +149,7 @@ def asymmetry(attention: SlotAttention, inputs: Tensor, noise: Tensor, random: t
     return (attention(inputs[:, pi], noise[:, rho]) - attention(inputs, noise)[:, rho]).abs().max().item()
 
 
+@pictures.optional
 def draw(images: Tensor, found: Decomposition, path: Path) -> None:
     """Writes scenes in rows, as PNG: image, reconstruction, segments, then the share and picture of each slot."""
     palette = torch.tensor([ImageColor.getrgb(colour) for colour in COLOURS], dtype=torch.float32) / 127.5 - 1

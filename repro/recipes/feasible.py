@@ -9,8 +9,7 @@ from importlib.util import find_spec
 
 import psutil
 
-from repro.data.available import available
-from repro.data.declare import declaration
+from repro.data.available import available, lacking
 from repro.errors import UserError
 from repro.recipes.schema import Recipe
 
@@ -35,7 +34,7 @@ def obstacle(recipe: Recipe, here: Machine, sensibly: bool = True) -> str | None
     """
     try:
         if recipe.dataset and available(recipe.dataset) is None:
-            return f"data set `{recipe.dataset}` is not here: {declaration(recipe.dataset).how_to_get}"
+            return f"data set `{recipe.dataset}` is not here: {lacking(recipe.dataset)}"
     except UserError as error:  # its declaration is broken
         return str(error).rstrip(".")
     modules = (module for stage in recipe.stages.values() for module in stage.modules)

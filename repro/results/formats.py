@@ -5,16 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from textwrap import fill
 from typing import Any
 
-from tabulate import tabulate
+from tabulate import LATEX_ESCAPE_RULES, tabulate
+
+from repro.results.typeset import typeset
 
 FORMATS = {"text": "simple", "md": "github", "latex": "latex_booktabs", "html": "html"}
 _UNITS = ((24 * 60, "days"), (60, "h"))
-_LATEX = {"≥": r"$\ge$", "≤": r"$\le$", "±": r"$\pm$", "−": "$-$"}
+_MARKDOWN = {**{c: f"\\{c}" for c in "\\`*[]|"}, "<": "&lt;", "\n": " "}
 
 
 def tabular(
@@ -22,24 +24,29 @@ def tabular(
 ) -> str:
     """A table of text cells; in plain text, columns are wrapped at `widths`."""
     if format == "md":
-        body = [[cell.replace("|", r"\|") for cell in row] for row in body]
+        body = [[_replaced(cell, _MARKDOWN) for cell in row] for row in body]
     if widths and format == "text":  # tabulate's own wrapping fails on a cell such as "100,000"
         body = [[fill(cell, w) if w else cell for cell, w in zip(row, widths, strict=True)] for row in body]
     table = tabulate(body, headers=header, tablefmt=FORMATS[format], disable_numparse=True)
-    return _typeset(table) if format == "latex" else table
+    return typeset(table) if format == "latex" else table
 
 
 def paragraph(sentence: str, format: str) -> str:
     """A sentence that stands between tables."""
     if format == "html":
         return f"<p>{escape(sentence)}</p>"
-    return _typeset(sentence.replace("%", r"\%").replace("_", r"\_")) if format == "latex" else sentence
+    return typeset(_replaced(sentence, LATEX_ESCAPE_RULES)) if format == "latex" else sentence
 
 
 def csv_text(header: Sequence[str], body: Sequence[Sequence[Any]]) -> str:
-    """Comma-separated values, numbers in full precision, None as an empty field."""
+    """Comma-separated values, numbers in full precision, None as an empty field.
+
+    Text that a spreadsheet would take for a formula follows an apostrophe.
+    """
     file = io.StringIO()
-    csv.writer(file, lineterminator="\n").writerows([header, *body])
+    csv.writer(file, lineterminator="\n").writerows(
+        [header, *([_inert(cell) for cell in row] for row in body)]
+    )
     return file.getvalue().rstrip("\n")
 
 
@@ -58,6 +65,9 @@ def duration(minutes: float) -> str:
     return f"{minutes / size:.0f} {unit}"
 
 
-def _typeset(text: str) -> str:
-    """The signs that LaTeX lacks as characters, and that tabulate leaves as they are."""
-    return "".join(_LATEX.get(character, character) for character in text)
+def _replaced(text: str, by: Mapping[str, str]) -> str:
+    return "".join(by.get(character, character) for character in text)
+
+
+def _inert(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

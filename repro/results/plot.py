@@ -39,10 +39,8 @@ def by_metric(rows: Sequence[Row]) -> Panels:
 
 def figure(panels: Panels) -> Any:
     """matplotlib's Figure: a dot for the mean with its 90 % interval, hollow marks for what is expected."""
-    from matplotlib.figure import Figure
-
     heights = [LINE * len(recipes) + FRAME for recipes in panels.values()]
-    picture = Figure(figsize=(WIDTH, sum(heights) + LINE), layout="constrained")
+    picture = pictures.new_figure(WIDTH, sum(heights) + LINE)
     axes = picture.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
     legend: dict[str, Any] = {}
     for ax, (metric, recipes) in zip(axes, panels.items(), strict=True):

@@ -20,6 +20,7 @@ class Evaluate(Stage):
     """Runs encoder and head once over the test split. Metrics: `top1`, `top5`, percent."""
 
     class Options(StageOptions):
+        divides: ClassVar[bool] = True
         metrics: ClassVar[tuple[str, ...]] = ("top1", "top5")
         of: Annotated[str, Ref("classifier")]
         split: str = "test"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -77,7 +76,7 @@ def some(data: ImageSet, fraction: float, seed: int) -> ImageSet:
     if fraction == 1:
         return data
     index = balanced(data.labels, fraction, key(seed, "labelled"))
-    return replace(data, images=data.images[index], labels=data.labels[index], fingerprint=None)
+    return data.having(images=data.images[index], labels=data.labels[index])
 
 
 def balanced(labels: Tensor, fraction: float, key: int) -> Tensor:

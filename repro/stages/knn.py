@@ -25,6 +25,7 @@ class KNN(Stage):
     """
 
     class Options(StageOptions):
+        divides: ClassVar[bool] = True
         metrics: ClassVar[tuple[str, ...]] = ("top1", "top5")
         splits: ClassVar[tuple[str, ...]] = ("train", "test")
         of: NetworkOf

@@ -31,6 +31,7 @@ class LogisticProbe(Stage):
     """
 
     class Options(StageOptions):
+        divides: ClassVar[bool] = True
         metrics: ClassVar[tuple[str, ...]] = ("top1", "top5")
         splits: ClassVar[tuple[str, ...]] = ("train", "test")
         of: NetworkOf

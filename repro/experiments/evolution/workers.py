@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context, parent_process
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
+
+from repro.errors import UserError
+from repro.signals import leave_to_parent
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -38,17 +44,38 @@ class Workers:
             self._pool.shutdown(cancel_futures=True)
 
     def map(self, function: Callable[[Job], Result], jobs: Sequence[Job]) -> list[Result]:
-        """The results in the order of the jobs. Raises what the function raises."""
+        """The results in the order of the jobs. Raises what the function raises, and UserError when workers die.
+
+        The first time they do, the jobs are done anew: a signal to all processes is no reason to lose a run.
+        """
         if self.number < 2 or len(jobs) < 8:  # a process takes a second or more to start
             with threadpool_limits(1):
                 return [function(job) for job in jobs]
-        if self._pool is None:
-            # A fork would copy the threads' locks of torch in an unknown state.
-            self._pool = ProcessPoolExecutor(self.number, get_context("spawn"), _start)
-        return list(self._pool.map(function, jobs))
+        for _ in range(2):
+            if self._pool is None:
+                # A fork would copy the threads' locks of torch in an unknown state.
+                self._pool = ProcessPoolExecutor(self.number, get_context("spawn"), _start)
+            try:
+                return list(self._pool.map(function, jobs))
+            except BrokenProcessPool:
+                self._pool = None
+        raise UserError(
+            "Worker processes have died twice, perhaps for want of memory; try fewer of them (REPRO_WORKERS). The "
+            "same command goes on from the last checkpoint."
+        )
 
 
 def _start() -> None:
-    """Leaves Ctrl-C to the main process, and a core to each process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Leaves the signals of a terminal to the main process, whose end is the worker's; and a core to each process.
+
+    SIGTERM stays what the pool ends its workers with.
+    """
+    leave_to_parent()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with, args=[parent_process()], daemon=True).start()
     threadpool_limits(1)
+
+
+def _end_with(parent: Any) -> None:
+    parent.join()
+    os._exit(1)
