@@ -134,22 +134,22 @@ def train(
     return loop.curve, torch.cat([t.double().flatten() for t in method.state_dict().values()])
 
 
-def _work(rank: int, port: int, function: Any, jobs: list[tuple], folder: str) -> None:
+def _work(rank: int, port: int, jobs: list[tuple], folder: str) -> None:
     os.environ |= {
         "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2",
         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
     }  # fmt: skip
     torch.set_num_threads(1)
     setup = Setup(Accelerator(cpu=True), "fp32")
-    torch.save([function(setup, *job) for job in jobs], f"{folder}/rank{rank}.pt")
+    torch.save([function(setup, *job) for function, *job in jobs], f"{folder}/rank{rank}.pt")
     torch.distributed.destroy_process_group()
 
 
-def two_processes(function: Any, jobs: list[tuple], folder: Path) -> list[tuple[Any, Any]]:
-    """function(setup, *job) for each of the jobs on two processes: what both of them came to."""
+def two_processes(jobs: list[tuple], folder: Path) -> list[tuple[Any, Any]]:
+    """function(setup, *arguments) for each of the jobs (function, *arguments) on two processes: what both came to."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
-    mp.spawn(_work, (port, function, jobs, str(folder)), nprocs=2)
+    mp.spawn(_work, (port, jobs, str(folder)), nprocs=2)
     first, second = (torch.load(folder / f"rank{r}.pt", weights_only=True) for r in (0, 1))
     return list(zip(first, second, strict=True))

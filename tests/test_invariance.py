@@ -7,7 +7,6 @@ must give the same losses and weights. Run with `-s` to see the largest differen
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -15,7 +14,6 @@ from typing import Any
 
 import pytest
 import torch
-import torch.multiprocessing as mp
 from accelerate import Accelerator
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
@@ -38,6 +36,7 @@ from repro.methods.supcon import SupCon
 from repro.methods.swav import SwAV
 from repro.networks.batchnorm import convert
 from repro.options import Optimizer
+from tests.fitting import two_processes
 
 BATCH, STEPS, SAMPLES, PER_EPOCH = 16, 30, 80, 5
 
@@ -127,33 +126,6 @@ def train(
     return losses, torch.cat([v.double().flatten() for v in method.state_dict().values()])
 
 
-def work(rank: int, port: int, jobs: list[tuple], folder: str) -> None:
-    os.environ |= {
-        "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2",
-        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
-    }  # fmt: skip
-    torch.set_num_threads(1)
-    setup = Setup(Accelerator(cpu=True), "fp32")
-    assert setup.processes == 2
-    results = [train(setup, *job) for job in jobs]
-    torch.save(results, f"{folder}/rank{rank}.pt")
-    torch.distributed.destroy_process_group()
-
-
-def two_processes(jobs: list[tuple], folder: Path) -> list[tuple[list[float], Tensor]]:
-    """Runs the jobs on two processes; both must have come to the same results."""
-    import socket
-
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    mp.spawn(work, (port, jobs, str(folder)), nprocs=2)
-    first, second = (torch.load(folder / f"rank{r}.pt", weights_only=True) for r in (0, 1))
-    for (losses, weights), (losses2, weights2) in zip(first, second, strict=True):
-        assert losses == losses2 and torch.equal(weights, weights2)
-    return first
-
-
 @cache
 def alone() -> Setup:
     return Setup(Accelerator(cpu=True), "fp32")
@@ -175,7 +147,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple, tu
         begun = train(alone(), name, 4, 8, 0, 17, path)
         pairs[name, 4, "killed at 17, resumed on 2 processes"] = (name, 4, None, 17, STEPS, path)
         found[name, 4, "first 17"] = begun
-    for label, result in zip(pairs, two_processes(list(pairs.values()), folder), strict=True):
+    both = two_processes([(train, *job) for job in pairs.values()], folder)
+    for label, (result, other) in zip(pairs, both, strict=True):
+        assert result[0] == other[0] and torch.equal(result[1], other[1])
         begun_losses = found[label[0], 4, "first 17"][0] if "killed" in label[2] else []
         found[label] = (begun_losses + result[0], result[1])
     yield found

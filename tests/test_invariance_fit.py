@@ -45,7 +45,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple, An
         stopped = train(alone(), name, 4, 4, changing, stop=21)
         assert isinstance(stopped, str) and stopped.endswith(("step 1 of 9", "step 2 of 9"))
         pairs[name, "changing"] = (name, 4, 4, changing, 11)
-    for label, (one, other) in zip(pairs, two_processes(train, list(pairs.values()), folder), strict=True):
+    for label, (one, other) in zip(
+        pairs, two_processes([(train, *job) for job in pairs.values()], folder), strict=True
+    ):
         if isinstance(one, str):
             assert one.replace("another process has to stop", "time is up") == other
             found[label] = train(alone(), label[0], 4, None, folder / f"{label[0]}, changing")

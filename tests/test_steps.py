@@ -37,6 +37,19 @@ def alone() -> Setup:
     return Setup(Accelerator(cpu=True), "fp32")
 
 
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, Any]]:
+    """What two processes came to, each of them, in the tests that need two."""
+    folder = tmp_path_factory.mktemp("pairs")
+    jobs = {
+        "pieces": (pieces,),
+        "poor": (poor, str(folder), "both", None),
+        "poor in chunks": (poor, str(folder), "grad", 8),
+        "drift": (drift, str(folder)),
+    }
+    return dict(zip(jobs, two_processes([*jobs.values()], folder), strict=True))
+
+
 def simclr(kind: type[Method] = SimCLR) -> Method:
     torch.manual_seed(1)
     made = kind(SimCLR.Options(name="simclr", temperature=0.5), fitting.Encoder(), fitting.Head())
@@ -133,8 +146,8 @@ def pieces(setup: Setup) -> Tensor:
     return gathered(torch.arange(3.0 if setup.rank == 0 else 2.0) + 10 * setup.rank, [3, 2])
 
 
-def test_numbers_are_gathered_from_processes_with_different_shares(tmp_path: Path) -> None:
-    ((one, other),) = two_processes(pieces, [()], tmp_path)
+def test_numbers_are_gathered_from_processes_with_different_shares(pairs: dict) -> None:
+    one, other = pairs["pieces"]
     assert one.tolist() == other.tolist() == [0, 1, 2, 10, 11]
 
 
@@ -186,10 +199,9 @@ def test_the_step_is_made_again_in_halves(tmp_path: Path, when: str, micro: int 
     assert losses == pytest.approx(other_losses, abs=1e-9) and (state - other_state).abs().max() < 1e-9
 
 
-def test_all_processes_halve_when_one_lacks_memory(tmp_path: Path) -> None:
+def test_all_processes_halve_when_one_lacks_memory(pairs: dict, tmp_path: Path) -> None:
     losses, state, _ = poor(alone(), str(tmp_path), None, None)
-    jobs = [(str(tmp_path), "both", None), (str(tmp_path), "grad", 8)]
-    for one, other in two_processes(poor, jobs, tmp_path):
+    for one, other in (pairs["poor"], pairs["poor in chunks"]):
         assert one[2] == other[2] == [8] and one[0] == other[0] and torch.equal(one[1], other[1])
         assert losses == pytest.approx(one[0], abs=1e-9) and (state - one[1]).abs().max() < 1e-9
 
@@ -268,8 +280,8 @@ def drift(setup: Setup, folder: str) -> str:
     return "it was not noticed"
 
 
-def test_processes_that_drift_apart_are_stopped(tmp_path: Path) -> None:
-    ((one, other),) = two_processes(drift, [(str(tmp_path),)], tmp_path)
+def test_processes_that_drift_apart_are_stopped(pairs: dict) -> None:
+    one, other = pairs["drift"]
     assert one == other and "process 1 are no longer those of process 0 at step" in one
 
 
