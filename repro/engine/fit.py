@@ -50,8 +50,9 @@ def fit(ctx: Context, method: Method, data: ImageSet, o: Training, micro_batch: 
     """
     updater, batches = _prepared(ctx, method, data, o, micro_batch)
     optimizer = updater.optimizer
-    parts = {"method": method, "optimizer": optimizer}
-    loop = Loop(ctx, batches.total, parts, batches.mean_size, replica=method)
+    loop = Loop(
+        ctx, batches.total, {"method": method, "optimizer": optimizer}, batches.mean_size, replica=method
+    )
     updater.stop = loop.interruption
     if ctx.setup.processes > 1:
         replicas.broadcast(method)
