@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from repro import components, paths
 from repro.data.load import ImageSet, look_alike
 from repro.data.load import load as load_data
+from repro.engine import memory
 from repro.engine.budget import Deadline
 from repro.engine.keys import key
 from repro.engine.setup import Setup, code_version, packages
@@ -35,7 +36,8 @@ SMOKE_SAMPLES = 16
 class Run:
     """One execution of a recipe. `recipe` is as it will be executed; a smoke run shrinks it itself.
 
-    A `fresh` run forgets what an earlier one has left; else it goes on from there.
+    A `fresh` run forgets what an earlier one has left; else it goes on from there. Without a `micro_batch` each stage
+    has the one with which a process takes at most `memory` bytes, if that is given.
     """
 
     recipe: Recipe
@@ -46,6 +48,7 @@ class Run:
     fresh: bool = False
     deadline: Deadline = field(default_factory=Deadline)
     micro_batch: int | None = None
+    memory: float | None = None
     progress_every: float = 0.0
     checkpoint_every: float = 60.0
 
@@ -75,7 +78,7 @@ class Run:
                     folder=self.folder / name,
                     load=data,
                     deadline=self.deadline,
-                    micro_batch=self.micro_batch,
+                    micro_batch=self.micro_batch or self._fitting(recipe, name),
                     checkpoint_every=self.checkpoint_every,
                     progress_every=self.progress_every,
                 )
@@ -83,6 +86,9 @@ class Run:
                 deviations += ctx.deviations
                 pictures += ctx.pictures
             return self._record(recipe, outcomes, deviations, pictures, sessions)
+
+    def _fitting(self, recipe: Recipe, stage: str) -> int | None:
+        return memory.micro_batch(recipe, stage, memory.place(self.setup), self.memory)
 
     def _data(self, split: str) -> ImageSet:
         name = self.recipe.dataset

@@ -11,6 +11,7 @@ from repro import paths
 from repro.engine import budget, memory
 from repro.engine.describe import describe
 from repro.engine.loop import Collapse
+from repro.engine.room import room
 from repro.engine.run import Run
 from repro.engine.setup import Setup, set_up
 from repro.errors import UserError
@@ -94,9 +95,8 @@ class Session:
             self._say(f"{recipe.id}, seed {seed}: already recorded (--force runs it again).")
         todo = [s for s in seeds if s not in recorded]
         if todo:
-            where = f"{setup.device.type}, {setup.precision}"
-            limit = None if self.smoke else memory.room(setup)
-            self._say(describe(recipe, where, setup.processes, self.micro_batch, limit))
+            limit = None if self.smoke else setup.agree(room(setup))
+            self._say(describe(recipe, memory.place(setup), self.micro_batch, limit))
         for seed in todo:
             run = Run(
                 recipe=recipe,
@@ -107,6 +107,7 @@ class Session:
                 fresh=fresh,
                 deadline=self._deadline,
                 micro_batch=self.micro_batch,
+                memory=limit,
                 checkpoint_every=budget.seconds(self.checkpoint_every),
                 progress_every=0.2 if sys.stderr.isatty() else 20.0,
             )

@@ -12,6 +12,7 @@ import torch
 
 from repro.data.load import ImageSet
 from repro.engine.budget import Deadline
+from repro.engine.method import Method
 from repro.engine.setup import Setup
 from repro.options import Options, StageOptions
 from repro.recipes.schema import Deviation, Recipe
@@ -90,6 +91,14 @@ class Stage:
 
     def run(self, ctx: Context) -> Outcome:
         """Does the work, resuming what an earlier call left in `ctx.folder`."""
+        raise NotImplementedError
+
+    @classmethod
+    def method(cls, options: Any, of: Any, shape: tuple[int, int, int], classes: int) -> Method:
+        """What a stage with a `batch` trains, with fresh weights, for images of `shape` (C, H, W).
+
+        `of` are the options of the stage that it builds on, if it does.
+        """
         raise NotImplementedError
 
     @classmethod

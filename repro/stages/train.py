@@ -8,13 +8,12 @@ import torch
 from torch import nn
 
 from repro import components
-from repro.engine import checkpoint, memory
+from repro.engine import checkpoint
 from repro.engine.features import accuracy, extract, frozen
 from repro.engine.fit import fit
 from repro.engine.keys import key
 from repro.engine.method import Method
 from repro.engine.online import Online
-from repro.engine.plan import batch_plan
 from repro.engine.stage import Context, Outcome, Stage, capped, tiny
 from repro.errors import UserError
 from repro.networks.build import build
@@ -61,17 +60,22 @@ class Train(Stage):
                 "leave out `online`, or train on another split."
             )
         torch.manual_seed(key(ctx.seed, ctx.stage, "weights"))
-        network: Any = build(o.network, o.views.shape(data.shape), data.classes)
-        method = components.load(("methods",), o.method.name)(o.method, *network)
-        plan = batch_plan(o.batch, ctx.setup.processes)
-        micro_batch = ctx.micro_batch or memory.chosen(o, data.shape, data.classes, ctx.setup, plan)
-        fitted = Online(o.online, method, network.encoder.dim, data.classes) if o.online else method
-        loop = fit(ctx, fitted, data, o, micro_batch)
+        fitted = self.method(o, None, data.shape, data.classes)
+        loop = fit(ctx, fitted, data, o, ctx.micro_batch)
         if ctx.setup.main:
+            method = fitted.method if isinstance(fitted, Online) else fitted
             checkpoint.save(ctx.folder / "output.safetensors", method.state_dict(), {})
         last = loop.curve[-1]
         metrics = {"loss": last["loss"], "spread": last["spread"]}
         return Outcome(metrics | self._online(ctx, fitted), loop.curve, loop.facts)
+
+    @classmethod
+    def method(cls, options: Any, of: Any, shape: tuple[int, int, int], classes: int) -> Method:
+        network: Any = build(options.network, options.views.shape(shape), classes)
+        method = components.load(("methods",), options.method.name)(options.method, *network)
+        if options.online is None:
+            return method
+        return Online(options.online, method, network.encoder.dim, classes)
 
     def _online(self, ctx: Context, fitted: Method) -> dict[str, float]:
         """The accuracy of the classifier that was trained beside the network, if there was one."""
