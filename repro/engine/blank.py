@@ -11,7 +11,7 @@ import copy
 import weakref
 from contextlib import ExitStack
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import torch
@@ -24,15 +24,34 @@ from torch.utils._pytree import tree_leaves
 aten = torch.ops.aten
 
 
+class Bytes(NamedTuple):
+    """Bytes of tensors that lie in the heap, and of larger ones, which are mapped one by one."""
+
+    small: int
+    large: int
+
+    def plus(self, size: int, heap: int) -> Bytes:
+        """With `size` bytes more, in the heap if they are fewer than `heap`."""
+        return (
+            Bytes(self.small + size, self.large) if abs(size) < heap else Bytes(self.small, self.large + size)
+        )
+
+    def most(self, other: Bytes) -> Bytes:
+        """The larger of each."""
+        return Bytes(max(self.small, other.small), max(self.large, other.large))
+
+
 class Count(TorchDispatchMode):
     """Within, `now` are the bytes of the tensors that are alive and were made within, `peak` the most that were.
 
-    A storage counts once, however many tensors share it.
+    A storage counts once, however many tensors share it. Storages below `heap` bytes are the small ones. The two
+    peaks need not be at the same time: a heap does not shrink when others take memory.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, heap: int = 0) -> None:
         super().__init__()
-        self.now = self.peak = 0
+        self.heap = heap
+        self.now = self.peak = Bytes(0, 0)
         self._alive: set[int] = set()
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -52,13 +71,13 @@ class Count(TorchDispatchMode):
         key, size = storage._cdata, storage.nbytes()
         if key not in self._alive:
             self._alive.add(key)
-            self.now += size
-            self.peak = max(self.peak, self.now)
+            self.now = self.now.plus(size, self.heap)
+            self.peak = self.peak.most(self.now)
             weakref.finalize(storage, self._free, key, size)
 
     def _free(self, key: int, size: int) -> None:
         self._alive.discard(key)
-        self.now -= size
+        self.now = self.now.plus(-size, self.heap)
 
 
 class Rehearsal(Count):
@@ -68,8 +87,8 @@ class Rehearsal(Count):
     so that what depends on data is counted at its largest.
     """
 
-    def __init__(self, device: torch.device):
-        super().__init__()
+    def __init__(self, device: torch.device, heap: int = 0):
+        super().__init__(heap)
         self.device = device
         self._blanks = FakeTensorMode(allow_non_fake_inputs=True)
         self._within = ExitStack()

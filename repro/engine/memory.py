@@ -8,6 +8,7 @@ below follow from that.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -21,7 +22,8 @@ from torch import Tensor
 from repro import components
 from repro.data.declare import declaration
 from repro.engine import optim
-from repro.engine.blank import Count, Rehearsal
+from repro.engine.allocation import HEAP
+from repro.engine.blank import Bytes, Count, Rehearsal
 from repro.engine.keys import key
 from repro.engine.method import Method, call
 from repro.engine.plan import BatchPlan, batch_plan
@@ -31,8 +33,12 @@ from repro.options import Batch, StageOptions, Views
 from repro.recipes.schema import Recipe
 from repro.views.augment import Augment
 
-STARTED = 80 * 2**20  # what the first steps of a process add on a CPU: compiled kernels, buffers of threads
-WORKSPACE = {"cpu": 1.2, "cuda": 1.1}  # what kernels and the allocator take beside the tensors, as a factor
+STARTED = 100 * 2**20  # what the first steps of a process add on a CPU: compiled kernels, buffers of threads
+HOLES = {
+    "cpu": 1.5,
+    "cuda": 1.1,
+}  # what small tensors take of a CPU's heap, and tensors of torch's cache on a GPU
+MAPPED = 1.05  # what large ones take on a CPU, with the workspaces of kernels
 COPIES = 3  # of weights and optimizer state while a checkpoint is written, on the host
 
 
@@ -93,7 +99,8 @@ def predicted(recipe: Recipe, stage: str, place: Place, micro_batch: int | None 
     """Bytes that a process of the stage, which trains, takes at its peak on its device."""
     options: Any = recipe.stages[stage]
     plan = batch_plan(options.batch, place.processes, micro_batch)
-    tensors = WORKSPACE[place.device] * peak(options, base(recipe, stage), str(recipe.dataset), place, plan)
+    small, large = peak(options, base(recipe, stage), str(recipe.dataset), place, plan)
+    tensors = HOLES[place.device] * small + MAPPED * large
     if place.device == "cuda":
         return tensors + _images(recipe, [getattr(options, "split", "train")])
     return tensors + _images(recipe, splits(recipe, stage)) + started()
@@ -128,16 +135,16 @@ def _images(recipe: Recipe, splits: Iterable[str]) -> int:
 
 
 @cache
-def peak(options: Any, of: Any, dataset: str, place: Place, plan: BatchPlan) -> int:
+def peak(options: Any, of: Any, dataset: str, place: Place, plan: BatchPlan) -> Bytes:
     """The most bytes of tensors that are alive at once on the device in a step of the plan, or beside it.
 
-    `options` are those of a stage that trains, `of` those of the stage that it builds on, if it does.
+    On a GPU, whose memory torch manages, all of them are small. `options` are those of a stage that trains, `of` those of the stage that it builds on, if it does.
     """
     declared = declaration(dataset)
     samples = declared.splits[getattr(options, "split", "train")]
     with torch.device("meta"):
         made = method(options, of, dataset)
-    rehearsal = Rehearsal(torch.device(place.device))
+    rehearsal = Rehearsal(torch.device(place.device), HEAP if place.device == "cpu" else sys.maxsize)
     twin = rehearsal.twin(made.to(memory_format=torch.channels_last))
     with rehearsal:
         return _Rehearsed(rehearsal, twin, options, declared.shape, samples, place, plan).peak()
@@ -162,7 +169,7 @@ class _Rehearsed:
     place: Place
     plan: BatchPlan
 
-    def peak(self) -> int:
+    def peak(self) -> Bytes:
         method, o = self.method, self.options
         method.apart = o.batch.bn_views == "apart"
         method.begin(self.samples)
@@ -171,22 +178,16 @@ class _Rehearsed:
         for p in method.parameters():
             p.grad = torch.empty_like(p) if p.requires_grad else None
         optimizer.step()
-        gradients = sum(p.grad.nbytes for p in method.parameters() if p.grad is not None)
-        state = self.count.now - gradients
+        state = sum(self.count.now) - sum(p.grad.nbytes for p in method.parameters() if p.grad is not None)
         views = self._views()
-        when = {
-            "step": 10,
-            "total": 20,
-            "epoch": 1,
-            "epochs": 2,
-            "per_epoch": 10,
-        }  # all that trains does by now
+        when = {"step": 10, "total": 20, "epoch": 1, "epochs": 2, "per_epoch": 10}  # all parts train by then
         call(method.before_step, when)
         embedded = self._step(optimizer, views)
         standing = self.count.now
         call(method.after_step, {**when, **embedded, **self._facts(self.plan.size)})
-        beside = COPIES * state if self.place.device == "cpu" else state
-        return max(self.count.peak, standing + max(beside, self._making_views()))
+        copied = (COPIES if self.place.device == "cpu" else 1) * state
+        saving = Bytes(standing.small + copied, standing.large)
+        return self.count.peak.most(saving).most(self._making_views(standing))
 
     def _views(self) -> dict[str, Tensor]:
         """The views of this process's share."""
@@ -230,9 +231,16 @@ class _Rehearsed:
             embedded = call(self.method.embed, {k: v[:n] for k, v in views.items()} | self._facts(n))
         return {name: x.to(torch.promote_types(x.dtype, torch.float32)) for name, x in embedded.items()}
 
-    def _making_views(self) -> int:
-        """Bytes that the next step's views take while they are made."""
-        return max(self.plan.shares(self.plan.size)) * bytes_a_sample(self.options.views, self.image)
+    def _making_views(self, standing: Bytes) -> Bytes:
+        """What is alive while the next step's views are made, beside those of this one."""
+        n, shape = max(self.plan.shares(self.plan.size)), self.options.views.shape(self.image)
+        size = n * bytes_a_sample(self.options.views, self.image)
+        small = 4 * n * prod(shape) < self.count.heap
+        return (
+            standing._replace(small=standing.small + size)
+            if small
+            else standing._replace(large=standing.large + size)
+        )
 
 
 @cache
@@ -243,7 +251,7 @@ def bytes_a_sample(options: Views, image: tuple[int, int, int]) -> int:
     augment = Augment(options, image[-1], [0.5] * image[0], [0.5] * image[0])
     with Count() as count:
         augment(images[index], key("memory"), index)
-    return count.peak // some
+    return count.peak.large // some
 
 
 def blank_views(

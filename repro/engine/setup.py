@@ -16,7 +16,7 @@ import torch
 from accelerate import Accelerator
 
 from repro import __version__
-from repro.engine.allocation import keep_freed_memory
+from repro.engine.allocation import keep_small_blocks
 from repro.errors import UserError
 
 PACKAGES = (
@@ -103,7 +103,7 @@ def set_up(device: str = "auto", precision: str = "auto", recipe_precision: str 
         chosen = "fp32"
     _round_fp32(chosen)
     if not on_gpu:
-        keep_freed_memory()
+        keep_small_blocks()
     return Setup(_accelerator(on_gpu), chosen)
 
 
