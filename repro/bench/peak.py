@@ -26,7 +26,7 @@ from repro.engine.stage import Context
 from repro.recipes.load import load
 from repro.recipes.schema import Recipe
 
-STEPS = 3
+STEPS = 2  # points of the curve, a few steps apart
 FEW = 2000  # images of a set whose images would stay in files
 
 

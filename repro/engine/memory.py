@@ -138,7 +138,8 @@ def _images(recipe: Recipe, splits: Iterable[str]) -> int:
 def peak(options: Any, of: Any, dataset: str, place: Place, plan: BatchPlan) -> Bytes:
     """The most bytes of tensors that are alive at once on the device in a step of the plan, or beside it.
 
-    On a GPU, whose memory torch manages, all of them are small. `options` are those of a stage that trains, `of` those of the stage that it builds on, if it does.
+    On a GPU, whose memory torch manages, all of them are small. `options` are those of a stage that trains, `of`
+    those of the stage that it builds on, if it does.
     """
     declared = declaration(dataset)
     samples = declared.splits[getattr(options, "split", "train")]
