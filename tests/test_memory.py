@@ -24,7 +24,7 @@ from repro.errors import UserError
 from repro.networks.build import build
 from repro.networks.resnet import ResNet
 from repro.recipes.load import load
-from tests.conftest import Write
+from tests.conftest import Write, invoke
 from tests.test_recipes import GOOD
 
 HERE = Place("cpu", "fp32")
@@ -135,6 +135,20 @@ def test_the_plan_is_what_the_run_does(write_recipe: Write) -> None:
     plan = record.stages["pretrain"]["plan"]
     assert plan in printed and "2 × 32" in plan
     assert "GB that it may take" in printed or "that it may take" in printed
+
+
+def test_the_plan_is_of_this_machine_unless_told_otherwise(
+    write_recipe: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_recipe("r", GOOD)
+    monkeypatch.setattr("repro.engine.room.free", lambda: 4 * 2**30)
+    monkeypatch.setattr(memory, "predicted", lambda r, s, p, n=None: 2**26 * (n or 64 // p.processes))
+    here = ("run", "r", "--plan", "--device", "cpu", "--precision", "fp32")
+    printed = invoke(*here).output
+    assert "r on cpu, fp32" in printed and "1 process × 2 × 32" in printed and "2.0 GB a process" in printed
+    assert "2 processes × 32" in invoke(*here, "--processes", "2", "--memory", "2").output
+    assert "1 process × 4 × 16" in invoke(*here, "--memory", "1").output
+    assert "32 of 64 samples fit on cpu" in invoke("run", "r", "--find-micro-batch", "--device", "cpu").output
 
 
 def test_the_largest_micro_batch_of_a_small_recipe_is_its_batch(write_recipe: Write) -> None:
