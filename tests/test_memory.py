@@ -53,7 +53,7 @@ def test_a_rehearsal_counts_what_the_true_computation_takes(precision: str) -> N
 
     options = ResNet.Options(backbone="resnet18", stem="cifar")
     network: Any = build(options, (3, 32, 32), 10).encoder
-    rehearsal = Rehearsal(torch.device("cpu"))
+    rehearsal = Rehearsal()
     twin = rehearsal.twin(network)
     weights = rehearsal.now.large
     assert weights == sum(t.nbytes for t in (*network.parameters(), *network.buffers()))
@@ -65,7 +65,7 @@ def test_a_rehearsal_counts_what_the_true_computation_takes(precision: str) -> N
 
 
 def test_a_mask_counts_as_if_it_chose_all_places() -> None:
-    with Rehearsal(torch.device("cpu")):
+    with Rehearsal():
         x = torch.zeros(6, 4)
         assert x[x > 0].shape == (24,) and x[x[:, 0] > 0].shape == (6, 4)
         assert x[~torch.eye(4, dtype=torch.bool).repeat(2, 1)[:6]].view(6, 3).shape == (6, 3)

@@ -1,15 +1,15 @@
 """One case of the benchmark of memory, which starts it in a process of its own.
 
 Usage: `python -m repro.bench.peak RECIPE STAGE PRECISION DEVICE MICRO_BATCH [OVERRIDE]…`, MICRO_BATCH 0 for none.
-Prints, as JSON, the predicted and the true peak of the process in bytes.
+Prints, as JSON, the predicted and the true peak of the process, and those of small and large tensors, in bytes.
 """
 
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -26,19 +26,18 @@ from repro.engine.stage import Context
 from repro.recipes.load import load
 from repro.recipes.schema import Recipe
 
-STEPS = 2  # points of the curve, a few steps apart
 FEW = 2000  # images of a set whose images would stay in files
 
 
 class Short(Context):
-    """A context that asks for a stop after a few steps."""
+    """A context whose time is over when there have been two or three steps."""
 
-    steps = 0
+    began = 0.0
 
     def log(self, **values: Any) -> None:
-        self.steps += 1
-        if self.steps == STEPS:
-            self.deadline.signal = signal.SIGTERM
+        if self.deadline.end == float("inf"):  # the first step is done
+            now = time.monotonic()
+            self.deadline.end = now + 2.5 * (now - self.began)
 
 
 def noise(dataset: str, split: str) -> ImageSet:
@@ -65,15 +64,17 @@ def true_peak(device: str) -> int:
 def run(recipe: Recipe, stage: str, precision: str, device: str, micro_batch: int | None) -> dict[str, float]:
     """Predicts, and trains a few steps of a stage."""
     setup = set_up(device, precision)
-    predicted = memory.predicted(recipe, stage, memory.place(setup), micro_batch)
+    case = (recipe, stage, memory.place(setup), micro_batch)
+    predicted, tensors = memory.predicted(*case), memory.peak_of(*case)
     data = {name: noise(str(recipe.dataset), name) for name in memory.splits(recipe, stage)}
     if declaration(str(recipe.dataset)).varied:
         predicted += sum(d.images.nbytes for d in data.values())
     with tempfile.TemporaryDirectory() as folder, suppress(Stopped):
         earlier(recipe, stage, Path(folder))
         ctx = Short(recipe, stage, 0, setup, Path(folder) / stage, data.__getitem__, micro_batch=micro_batch)
+        ctx.checkpoint_every, ctx.began = 0.0, time.monotonic()
         finish(ctx, recipe.stages[stage])
-    return {"predicted": predicted, "measured": true_peak(device)}
+    return {"predicted": predicted, "measured": true_peak(device), **tensors._asdict()}
 
 
 def earlier(recipe: Recipe, stage: str, folder: Path) -> None:

@@ -1,8 +1,8 @@
 """Rehearsing a computation on tensors without data, to count the bytes that it keeps.
 
-A blank (torch's `FakeTensor`) has a shape, a dtype and a device. Autograd, autocast and the code that is run treat it
-as the tensor that it stands for; only the kernels are left out. So a step of the engine can be rehearsed in a
-second and next to no memory, also for a device that is not there, while `Count` follows what is alive.
+A blank (torch's `FakeTensor`) has a shape and a dtype. Autograd, autocast and the code that is run treat it as a
+tensor on the CPU; only the kernels are left out. So a step of the engine can be rehearsed in a second and next to no
+memory, while `Count` follows what is alive.
 """
 
 from __future__ import annotations
@@ -81,15 +81,14 @@ class Count(TorchDispatchMode):
 
 
 class Rehearsal(Count):
-    """Within, tensors are blanks, on `device` unless another is named, and nothing is sent to other processes.
+    """Within, tensors are blanks, and nothing is sent to other processes.
 
     Questions about values get an answer that leads on: a number is 1, and every place of a mask counts as chosen,
     so that what depends on data is counted at its largest.
     """
 
-    def __init__(self, device: torch.device, heap: int = 0):
+    def __init__(self, heap: int = 0) -> None:
         super().__init__(heap)
-        self.device = device
         self._blanks = FakeTensorMode(allow_non_fake_inputs=True)
         self._within = ExitStack()
 
@@ -113,7 +112,7 @@ class Rehearsal(Count):
 
     def _blank(self, x: Tensor) -> Tensor:
         meta = torch.empty_strided(x.shape, x.stride(), dtype=x.dtype, device="meta")
-        blank = FakeTensor(self._blanks, meta, self.device)
+        blank = FakeTensor(self._blanks, meta, torch.device("cpu"))
         self.add(blank)
         return blank
 

@@ -33,7 +33,7 @@ from repro.options import Batch, StageOptions, Views
 from repro.recipes.schema import Recipe
 from repro.views.augment import Augment
 
-STARTED = 100 * 2**20  # what the first steps of a process add on a CPU: compiled kernels, buffers of threads
+STARTED = 70 * 2**20  # what the first steps of a process add on a CPU: compiled kernels, buffers of threads
 HOLES = {
     "cpu": 1.5,
     "cuda": 1.1,
@@ -97,13 +97,18 @@ def fewest(most: int, suffice: Callable[[int], bool]) -> int:
 
 def predicted(recipe: Recipe, stage: str, place: Place, micro_batch: int | None = None) -> float:
     """Bytes that a process of the stage, which trains, takes at its peak on its device."""
-    options: Any = recipe.stages[stage]
-    plan = batch_plan(options.batch, place.processes, micro_batch)
-    small, large = peak(options, base(recipe, stage), str(recipe.dataset), place, plan)
+    small, large = peak_of(recipe, stage, place, micro_batch)
     tensors = HOLES[place.device] * small + MAPPED * large
     if place.device == "cuda":
-        return tensors + _images(recipe, [getattr(options, "split", "train")])
+        return tensors + _images(recipe, [getattr(recipe.stages[stage], "split", "train")])
     return tensors + _images(recipe, splits(recipe, stage)) + started()
+
+
+def peak_of(recipe: Recipe, stage: str, place: Place, micro_batch: int | None = None) -> Bytes:
+    """See `peak`."""
+    options: Any = recipe.stages[stage]
+    plan = batch_plan(options.batch, place.processes, micro_batch)
+    return peak(options, base(recipe, stage), str(recipe.dataset), place, plan)
 
 
 def base(recipe: Recipe, stage: str) -> Any:
@@ -138,14 +143,14 @@ def _images(recipe: Recipe, splits: Iterable[str]) -> int:
 def peak(options: Any, of: Any, dataset: str, place: Place, plan: BatchPlan) -> Bytes:
     """The most bytes of tensors that are alive at once on the device in a step of the plan, or beside it.
 
-    On a GPU, whose memory torch manages, all of them are small. `options` are those of a stage that trains, `of`
-    those of the stage that it builds on, if it does.
+    The step is rehearsed on the CPU for a GPU too, where, as torch manages the memory, all count as small. `options`
+    are those of a stage that trains, `of` those of the stage that it builds on, if it does.
     """
     declared = declaration(dataset)
     samples = declared.splits[getattr(options, "split", "train")]
     with torch.device("meta"):
         made = method(options, of, dataset)
-    rehearsal = Rehearsal(torch.device(place.device), HEAP if place.device == "cpu" else sys.maxsize)
+    rehearsal = Rehearsal(HEAP if place.device == "cpu" else sys.maxsize)
     twin = rehearsal.twin(made.to(memory_format=torch.channels_last))
     with rehearsal:
         return _Rehearsed(rehearsal, twin, options, declared.shape, samples, place, plan).peak()
@@ -192,12 +197,10 @@ class _Rehearsed:
 
     def _views(self) -> dict[str, Tensor]:
         """The views of this process's share."""
-        return blank_views(
-            self.options.views, self.image, max(self.plan.shares(self.plan.size)), self.count.device
-        )
+        return blank_views(self.options.views, self.image, max(self.plan.shares(self.plan.size)))
 
     def _facts(self, n: int) -> dict[str, Tensor]:
-        index = torch.zeros(n, dtype=torch.int64, device=self.count.device)
+        index = torch.zeros(n, dtype=torch.int64)
         return {"label": index, "index": index}
 
     def _step(self, optimizer: torch.optim.Optimizer, views: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -228,7 +231,7 @@ class _Rehearsed:
         span.groups, span.size, span.total = chunk.groups, self.plan.span, self.plan.size
         span.synchronised = self.plan.synchronised(self.plan.size)
         bf16 = self.place.precision == "bf16"
-        with torch.autocast(self.place.device, torch.bfloat16, enabled=bf16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             embedded = call(self.method.embed, {k: v[:n] for k, v in views.items()} | self._facts(n))
         return {name: x.to(torch.promote_types(x.dtype, torch.float32)) for name, x in embedded.items()}
 
@@ -256,7 +259,7 @@ def bytes_a_sample(options: Views, image: tuple[int, int, int]) -> int:
 
 
 def blank_views(
-    options: Views, image: tuple[int, int, int], n: int, device: torch.device | str
+    options: Views, image: tuple[int, int, int], n: int, device: torch.device | str = "cpu"
 ) -> dict[str, Tensor]:
     """Views of `n` images (C, H, W) as a method gets them, all zero."""
     kinds = {"views": options} | ({"local": options.local} if options.local else {})
