@@ -6,7 +6,7 @@ REPRO := $(BIN)/repro
 export REPRO_DATA
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-long lint table reproduce-cpu reproduce-all bench clean
+.PHONY: help install demo test test-long gpu-check lint table reproduce-cpu reproduce-all bench clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -29,6 +29,11 @@ test: install  ## run the tests
 
 test-long: install  ## run the tests that take minutes
 	@$(BIN)/pytest -m long
+
+gpu-check: install  ## run the tests that need a GPU (five minutes at most); without one, say so
+	@if $(BIN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; \
+	  then timeout 300 $(BIN)/pytest -m cuda tests/test_cuda.py -s; \
+	  else echo "gpu-check: torch finds no CUDA device here; nothing was checked."; fi
 
 lint: install  ## check style and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(REPRO) check

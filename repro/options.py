@@ -55,6 +55,7 @@ __all__ = [
     "Schedule",
     "StageOptions",
     "StageSpec",
+    "TrainingOptions",
     "ViewsSpec",
 ]
 
@@ -337,3 +338,21 @@ class Schedule(Options):
     after_warmup: bool | None = None
     per: Literal["step", "epoch"] = "step"
     count_from: Literal[0, 1] = 0
+
+
+class TrainingOptions(StageOptions):
+    """Options of a stage that trains: `epochs` passes over the data in batches."""
+
+    epochs: PositiveInt
+    batch: Batch
+    optimizer: Optimizer
+    schedule: Schedule = Schedule()
+
+    @model_validator(mode="after")
+    def _the_warm_up_ends(self) -> TrainingOptions:
+        if self.schedule.warmup_epochs >= self.epochs:
+            raise ValueError(
+                f"a warm-up of {self.schedule.warmup_epochs} epochs does not end within the {self.epochs} of the "
+                "stage, so its rate is never reached; set a smaller `schedule.warmup_epochs`, or more `epochs`"
+            )
+        return self

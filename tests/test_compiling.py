@@ -12,8 +12,10 @@ import torch
 from torch import nn
 
 from repro.engine import compiling
+from repro.engine.keys import generator
 from repro.engine.run import Run
 from repro.engine.setup import set_up
+from repro.networks.dropout import convert
 from repro.recipes.load import load
 from tests.conftest import Write
 from tests.test_recipes import GOOD
@@ -104,3 +106,27 @@ def test_a_run_that_is_compiled_on_its_way_gives_the_same_result(
     assert "compiled" not in plain.stages["pretrain"]
     for one, other in zip(plain.curves["pretrain"], compiled.curves["pretrain"], strict=True):
         assert one["loss"] == pytest.approx(other["loss"], rel=1e-3)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
+def test_compiled_dropout_draws_the_same_and_is_compiled_once() -> None:
+    """Keys and places change at every step; they must neither be burnt in nor lead to another compilation."""
+    network = nn.Sequential(nn.Linear(8, 8), nn.Dropout(0.3))
+    masks = convert(network)
+    x = torch.randn(6, 5, 8, generator=generator(1))
+
+    def passes() -> list[torch.Tensor]:
+        found = []
+        for key, first, samples in ((1, 0, 6), (2, 0, 6), (3, 2, 6), (4, 5, 6)):
+            masks.begin(key, first, samples, torch.device("cpu"))
+            found.append(network(x[:samples]))
+        return found
+
+    plain = passes()
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    network.compile()
+    for one, other in zip(plain, passes(), strict=True):
+        assert torch.allclose(one, other, atol=1e-6) and torch.equal(one == 0, other == 0)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1

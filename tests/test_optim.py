@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
 from torch import nn
 
+from repro.components import options_for
+from repro.engine import checkpoint
+from repro.engine.keys import generator
 from repro.engine.method import Method
 from repro.engine.optim import build, clip, factor, groups, set_rate
+from repro.networks.layout import channels_last
 from repro.options import Optimizer, Schedule
 
 
@@ -150,3 +158,108 @@ def test_gradients_are_clipped_by_their_joint_norm() -> None:
     assert (a.grad.item(), b.grad.item()) == (3.0, 4.0)
     clip(optimizer, 1.0)
     assert (a.grad.item(), b.grad.item()) == pytest.approx((0.6, 0.8), rel=1e-4)
+
+
+FUSED = {
+    "sgd": lambda ps: torch.optim.SGD(ps, 0.1, momentum=0.9, fused=True),
+    "adam": lambda ps: torch.optim.Adam(ps, 0.01, fused=True),
+    "adamw": lambda ps: torch.optim.AdamW(ps, 0.01, fused=True),
+}
+
+
+def convolutions() -> nn.Module:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 2, 1), nn.Flatten(), nn.Linear(8, 2))
+    channels_last(net)
+    return net
+
+
+def descend(net: nn.Module, optimizer: torch.optim.Optimizer, steps: range) -> None:
+    for step in steps:
+        optimizer.zero_grad()
+        net(torch.randn(5, 3, 4, 4, generator=generator(step))).square().sum().backward()
+        optimizer.step()
+
+
+@pytest.mark.parametrize("name", FUSED)
+def test_state_is_restored_in_the_layout_of_its_parameters(tmp_path: Path, name: str) -> None:
+    """Fused optimizers go through state and weights side by side, without a look at strides on the CPU."""
+    whole, begun = convolutions(), convolutions()
+    descend(whole, FUSED[name](whole.parameters()), range(6))
+    optimizer = FUSED[name](begun.parameters())
+    descend(begun, optimizer, range(3))
+    checkpoint.save(tmp_path / "c", *checkpoint.packed({"net": begun, "optimizer": optimizer}))
+    resumed = convolutions()
+    optimizer = FUSED[name](resumed.parameters())
+    checkpoint.unpack({"net": resumed, "optimizer": optimizer}, *checkpoint.load(tmp_path / "c"))
+    for parameter, state in optimizer.state.items():
+        layouts = {value.stride() for value in state.values() if value.shape == parameter.shape}
+        assert layouts == {parameter.stride()}
+    assert not resumed[0].weight.is_contiguous()
+    descend(resumed, optimizer, range(3, 6))
+    for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_a_part_that_thaws_later_is_trained_by_fused_sgd(nesterov: bool) -> None:
+    ends = []
+    for fused in (True, False):
+        net = convolutions()
+        optimizer = build(Optimizer(lr=0.01, momentum=0.9, nesterov=nesterov), net.parameters())
+        optimizer.param_groups[0]["fused"] = fused
+        net[0].requires_grad_(False)
+        descend(net, optimizer, range(2))
+        net[0].requires_grad_(True)
+        descend(net, optimizer, range(2, 5))
+        ends.append([p.detach() for p in net.parameters()])
+    assert not torch.equal(ends[0][0], convolutions()[0].weight)
+    for one, other in zip(*ends, strict=True):
+        assert torch.allclose(one, other, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("warmup", [3, 7])
+@pytest.mark.parametrize("stage", ["train", "linear_probe", "fine_tune"])
+def test_a_warm_up_that_does_not_end_is_refused(stage: str, warmup: int) -> None:
+    options = {
+        "kind": stage,
+        "epochs": 3,
+        "batch": {"size": 8},
+        "optimizer": {"lr": 0.1},
+        "schedule": {"name": "cosine", "warmup_epochs": warmup},
+    }
+    own = {"method": {"name": "supcon"}, "network": {"backbone": "resnet18"}, "views": {"count": 2}}
+    options |= own if stage == "train" else {"of": "pretrain"}
+    with pytest.raises(ValidationError, match=f"warm-up of {warmup} epochs does not end within the 3"):
+        options_for(("stages",), "kind", options)
+    options["schedule"] = {
+        "name": "step",
+        "warmup_epochs": 2,
+        "milestones": [2, 40],
+    }  # 40 is just not reached
+    assert options_for(("stages",), "kind", options).schedule.milestones == (2, 40)
+
+
+@given(
+    st.sampled_from(["constant", "cosine", "step"]),
+    st.integers(1, 30),
+    st.integers(0, 29),
+    st.integers(1, 5),
+    st.sampled_from(["step", "epoch"]),
+    st.booleans(),
+    st.floats(0, 1),
+)
+def test_every_warm_up_reaches_the_schedule(
+    name: str, epochs: int, warmup: int, per_epoch: int, per: str, after: bool, start: float
+) -> None:
+    """Over any run that is accepted: the rate gets to the curve, and from there on it is the curve's."""
+    warmup = min(warmup, epochs - 1)
+    shape = {"name": name, "per": per, "milestones": (epochs,), "after_warmup": after or None}
+    schedule = Schedule(warmup_epochs=warmup, warmup_start=start, **shape)
+    rates = [factor(schedule, step, per_epoch, epochs) for step in range(epochs * per_epoch)]
+    if after or name != "cosine":
+        assert max(rates) == pytest.approx(1)
+    plain = Schedule(**{**shape, "after_warmup": None})
+    unheated = [factor(plain, step, per_epoch, epochs) for step in range(epochs * per_epoch)]
+    if not after:
+        assert rates[warmup * per_epoch :] == unheated[warmup * per_epoch :]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,6 +46,46 @@ def test_exact_means_the_groups_of_one_process(
             assert plan.exact(samples) == (groups == single) == (plan.deviations([samples]) == [])
 
 
+@given(sizes, sizes, st.integers(1, 9), st.integers(1, 64), sizes)
+def test_chunks_are_even(size: int, span: int, processes: int, micro: int, rest: int) -> None:
+    """As few as the micro-batch allows, and no group of one is left over by cutting."""
+    span, processes = min(span, size), min(processes, size)
+    plan = BatchPlan(size, span, processes, micro)
+    for samples in (size, max(processes, min(rest, size))) if plan.cached else ():
+        for rank in range(processes):
+            first, last = plan.bounds(samples, rank)
+            ends = sorted({first, last, *(e for e in range(0, samples, span) if first < e < last)})
+            groups = [b - a for a, b in pairwise(ends)]
+            chunks = plan.chunks(samples, rank)
+            if micro < span:  # each group is cut by itself
+                assert len(chunks) == sum(math.ceil(g / micro) for g in groups)
+                assert all(len(c.groups) == 1 for c in chunks)
+            else:
+                assert len(chunks) == math.ceil(len(groups) / (micro // span))
+                assert max(len(c.groups) for c in chunks) - min(len(c.groups) for c in chunks) <= 1
+            if micro > 2 and 1 not in groups:
+                assert 1 not in [g for c in chunks for g in c.groups]
+
+
+@given(sizes, sizes, st.integers(1, 9), st.none() | st.integers(1, 64), sizes)
+def test_a_group_of_one_is_told_before_the_run(
+    size: int, span: int, processes: int, micro: int | None, rest: int
+) -> None:
+    span, processes = min(span, size), min(processes, size)
+    plan = BatchPlan(size, span, processes, micro)
+    samples = max(processes, min(rest, size))
+    if plan.synchronised(samples):
+        lonely = samples % span == 1 or span == 1
+    else:
+        lonely = 1 in {g for r in range(processes) for c in plan.chunks(samples, r) for g in c.groups}
+    plan.check(samples)  # without BatchNorm, or with several rows a sample, it is no matter
+    if not lonely:
+        plan.check(samples, normalised=True)
+        return
+    with pytest.raises(UserError, match=rf"single sample: a batch of {samples} .*{span}.*drop_last"):
+        plan.check(samples, normalised=True)
+
+
 @pytest.mark.parametrize(
     ("batch", "processes", "micro", "text"),
     [
@@ -50,6 +93,9 @@ def test_exact_means_the_groups_of_one_process(
         (Batch(size=1024), 8, None, "batch 1024 = 8 processes × 128, BatchNorm over 1024 (synchronised)"),
         (Batch(size=1024, bn_span=128), 2, 128, "batch 1024 = 2 processes × 4 × 128, BatchNorm over 128 (exact)"),
         (Batch(size=1024), 1, 256, "batch 1024 = 1 process × 4 × 256, BatchNorm over 1024 (only over 256)"),
+        (Batch(size=256), 1, 85, "batch 256 = 1 process × 4 × 64, BatchNorm over 256 (only over 64)"),
+        (Batch(size=256), 1, 100, "batch 256 = 1 process × 3 × 85 to 86, BatchNorm over 256 (only over 85 to 86)"),
+        (Batch(size=256, bn_span=32), 1, 85, "batch 256 = 1 process × 4 × 64, BatchNorm over 32 (exact)"),
         (Batch(size=10), 3, None, "batch 10 = 3 processes × 4 (shares [4, 3, 3]), BatchNorm over 10 (synchronised)"),
     ],
 )  # fmt: skip
@@ -60,7 +106,9 @@ def test_a_plan_says_what_it_does(batch: Batch, processes: int, micro: int | Non
 def test_a_span_that_cannot_be_honoured_is_a_deviation() -> None:
     (deviation,) = batch_plan(Batch(size=1024), 1, 256).deviations([1024])
     assert (deviation.what, deviation.paper) == ("BatchNorm span", "1024 samples")
-    assert "256" in deviation.here
+    assert deviation.here == "256 samples"
+    (deviation,) = batch_plan(Batch(size=256), 1, 100).deviations([256, 130])
+    assert deviation.here == "65 to 86 samples"
 
 
 def test_more_processes_than_samples_are_refused() -> None:

@@ -68,7 +68,7 @@ def packed(parts: Mapping[str, Part]) -> tuple[dict[str, Tensor], dict[str, Any]
 
 
 def unpack(parts: Mapping[str, Part], tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Puts a packed state back into the same modules and optimizers."""
+    """Puts a packed state back into the same modules and optimizers, in the memory layout of their parameters."""
     for name, part in parts.items():
         own = {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
         if isinstance(part, nn.Module):
@@ -79,3 +79,12 @@ def unpack(parts: Mapping[str, Part], tensors: Mapping[str, Tensor], facts: Mapp
                 index, _, entry = key.partition(".")
                 state.setdefault(int(index), {})[entry] = value
             part.load_state_dict({"state": state, "param_groups": facts[name]})
+            _lay_out(part)
+
+
+def _lay_out(optimizer: Optimizer) -> None:
+    """Gives the state of each parameter its strides, which files do not keep and fused optimizers rely on."""
+    for parameter, state in optimizer.state.items():
+        for entry, value in state.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                state[entry] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)

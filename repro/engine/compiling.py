@@ -2,8 +2,8 @@
 
 Compiling takes minutes, and what it gains depends on the network, the batch and the machine. So it is tried: on a
 GPU, when enough of the run is left, the steps before are timed and so are those after, and unless they got faster
-the networks go on as they were. Same formulas, same draws (dropout takes torch's generator in both): the results
-differ by rounding. TORCH_COMPILE_DISABLE=1 switches it off.
+the networks go on as they were. Same formulas, same draws (dropout is keyed): the results differ by
+rounding. TORCH_COMPILE_DISABLE=1 switches it off.
 """
 
 from __future__ import annotations

@@ -29,12 +29,12 @@ def mixed(x: Tensor) -> Tensor:
     return x ^ _shifted(x, 31)
 
 
-def hashed(key: int, index: Tensor) -> Tensor:
+def hashed(key: int | Tensor, index: Tensor) -> Tensor:
     """index (…) int64 -> (…) int64, uniform over all 64-bit values."""
     return mixed(mixed(index * _signed(_GOLDEN) + key) ^ key)
 
 
-def uniform(key: int, index: Tensor, draws: int) -> Tensor:
+def uniform(key: int | Tensor, index: Tensor, draws: int) -> Tensor:
     """index (n,) int64 -> (n, draws) float32 in [0, 1), multiples of 2^-24."""
     lanes = hashed(key, index)[:, None] + torch.arange(1, draws + 1, device=index.device) * _signed(_GOLDEN)
     return _shifted(mixed(lanes), 40).to(torch.float32) * 2.0**-24

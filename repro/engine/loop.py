@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 from tqdm import tqdm
 
-from repro.engine import checkpoint
+from repro.engine import checkpoint, replicas
 from repro.engine.budget import Stopped
 from repro.engine.keys import key
 from repro.recipes.schema import Deviation
@@ -32,13 +33,21 @@ class Loop:
             …
             loop.log(loss=loss)
 
-    `parts` are the modules and optimizers that change; `samples` is the number of samples in a step. If a
-    checkpoint is there, the parts are restored and the loop goes on after the last saved step. Before each
-    step torch's generator is set from (seed, stage, step), so that dropout, too, does not depend on restarts.
+    `parts` are the modules and optimizers that change; `samples` is the number of samples in a step, and `replica`
+    is what has to be the same on all processes. If a checkpoint is there, the parts are restored and the loop goes on
+    after the last saved step. Before each step torch's generator is set from (seed, stage, step), so that its draws,
+    too, do not depend on restarts.
     """
 
-    def __init__(self, ctx: Context, total: int, parts: Mapping[str, checkpoint.Part], samples: int):
-        self.ctx, self.total, self.parts, self.samples = ctx, total, parts, samples
+    def __init__(
+        self,
+        ctx: Context,
+        total: int,
+        parts: Mapping[str, checkpoint.Part],
+        samples: int,
+        replica: nn.Module | None = None,
+    ):
+        self.ctx, self.total, self.parts, self.samples, self.replica = ctx, total, parts, samples, replica
         self.step = 0
         self.seconds = 0.0
         self.curve: list[dict[str, float]] = []
@@ -47,7 +56,7 @@ class Loop:
         if ctx.setup.agree(self.path.exists()):
             self._restore()
         self._first = self._next_check = self.step
-        self._saved = time.monotonic()
+        self._saved = self._asked = time.monotonic()
 
     def __iter__(self) -> Iterator[int]:
         with self._bar() as bar:
@@ -76,7 +85,21 @@ class Loop:
             self.save()
             self._saved = time.monotonic()
         if reason:
-            raise Stopped(f"{reason}; stage `{self.ctx.stage}` is at step {self.step} of {self.total}")
+            raise self._stopped(reason)
+
+    def interruption(self) -> str | None:
+        """Why to stop in the middle of a step, or None. What follows may take as long as since it was asked last."""
+        asked, self._asked = self._asked, time.monotonic()
+        return self.ctx.deadline.check(margin=self._asked - asked)
+
+    def stop(self, reason: str) -> None:
+        """Gives up the step that is under way: saves those done before, of which none need be, and raises Stopped."""
+        self.save()
+        raise self._stopped(reason)
+
+    def _stopped(self, reason: str) -> Stopped:
+        stuck = "; none was finished this time" if self.step == self._first else ""
+        return Stopped(f"{reason}; stage `{self.ctx.stage}` is at step {self.step} of {self.total}{stuck}")
 
     def log(self, **values: Any) -> None:
         """Notes values of this step in the curve (scalars; tensors are read here, which waits for the device).
@@ -90,7 +113,11 @@ class Loop:
         self.ctx.log(stage=self.ctx.stage, **self.curve[-1])
 
     def save(self) -> None:
-        """Writes the checkpoint of the steps done so far (the main process does)."""
+        """Writes the checkpoint of the steps done so far (the main process does).
+
+        Raises Collapse when the processes no longer have the same weights.
+        """
+        self._check_replicas()
         if not self.ctx.setup.main:
             return
         tensors, facts = checkpoint.packed(self.parts)
@@ -105,6 +132,15 @@ class Loop:
                 "parts": facts,
             },
         )
+
+    def _check_replicas(self) -> None:
+        if self.ctx.setup.processes == 1 or self.replica is None:
+            return
+        if ranks := replicas.drifted(self.replica):
+            raise Collapse(
+                f"the weights of process {ranks[0]} are no longer those of process 0 at step {self.step}; "
+                "the last checkpoint is unharmed"
+            )
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -24,11 +24,13 @@ from repro.data.declare import declaration
 from repro.engine import optim
 from repro.engine.allocation import HEAP
 from repro.engine.blank import Bytes, Count, Rehearsal
+from repro.engine.fit import undoing
 from repro.engine.keys import key
 from repro.engine.method import Method, call
 from repro.engine.plan import BatchPlan, batch_plan
 from repro.engine.setup import Setup
 from repro.networks.batchnorm import convert
+from repro.networks.layout import channels_last
 from repro.options import Batch, StageOptions, Views
 from repro.recipes.schema import Recipe
 from repro.views.augment import Augment
@@ -150,8 +152,9 @@ def peak(options: Any, of: Any, dataset: str, place: Place, plan: BatchPlan) -> 
     samples = declared.splits[getattr(options, "split", "train")]
     with torch.device("meta"):
         made = method(options, of, dataset)
+    channels_last(made)
     rehearsal = Rehearsal(HEAP if place.device == "cpu" else sys.maxsize)
-    twin = rehearsal.twin(made.to(memory_format=torch.channels_last))
+    twin = rehearsal.twin(made)
     with rehearsal:
         return _Rehearsed(rehearsal, twin, options, declared.shape, samples, place, plan).peak()
 
@@ -187,10 +190,12 @@ class _Rehearsed:
         state = sum(self.count.now) - sum(p.grad.nbytes for p in method.parameters() if p.grad is not None)
         views = self._views()
         when = {"step": 10, "total": 20, "epoch": 1, "epochs": 2, "per_epoch": 10}  # all parts train by then
+        undo = undoing(method)  # as the engine does, which may give a step up
         call(method.before_step, when)
         embedded = self._step(optimizer, views)
         standing = self.count.now
-        call(method.after_step, {**when, **embedded, **self._facts(self.plan.size)})
+        call(method.after_step, {**when, **embedded})
+        del undo
         copied = (COPIES if self.place.device == "cpu" else 1) * state
         saving = Bytes(standing.small + copied, standing.large)
         return self.count.peak.most(saving).most(self._making_views(standing))
@@ -207,32 +212,38 @@ class _Rehearsed:
         method, plan, cached = self.method, self.plan, self.plan.cached
         method.train()
         optimizer.zero_grad(set_to_none=True)
+        facts = self._facts(plan.size)
+        if method.shuffles:
+            with torch.no_grad():
+                facts |= self._whole(self._embed(method.keys, views, facts))
         with torch.set_grad_enabled(not cached):
-            part = self._embed(views)
-        whole = {
-            name: x.detach().new_zeros(plan.size, *x.shape[1:]).requires_grad_(x.is_floating_point())
-            for name, x in part.items()
-        }
-        call(method.loss, self._facts(plan.size) | whole).backward()
+            part = self._embed(method.embed, views, facts)
+        whole = {name: x.requires_grad_(x.is_floating_point()) for name, x in self._whole(part).items()}
+        call(method.loss, facts | whole).backward()
         parts = {name: x.detach().clone() for name, x in whole.items()} if cached else {}  # of all chunks
-        part = self._embed(views) if cached else part
+        part = self._embed(method.embed, views, facts) if cached else part
         pairs = [(x, whole[name].grad) for name, x in part.items() if x.requires_grad]
         if pairs := [(x, g[: len(x)]) for x, g in pairs if g is not None]:
             torch.autograd.backward([x for x, _ in pairs], [g for _, g in pairs])
         optim.clip(optimizer, self.options.optimizer.max_norm)
         optimizer.step()
         del parts
-        return {name: x.detach() for name, x in whole.items()}
+        return facts | {name: x.detach() for name, x in whole.items()}
 
-    def _embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _whole(self, part: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What the chunk's results are for the whole batch."""
+        return {name: x.detach().new_zeros(self.plan.size, *x.shape[1:]) for name, x in part.items()}
+
+    def _embed(
+        self, function: Callable[..., Any], views: dict[str, Tensor], facts: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
         """The largest chunk of this process, embedded; in float32 at least, as the engine hands it on."""
         chunk = max(self.plan.chunks(self.plan.size, 0), key=lambda c: c.stop - c.start)
         n, span = chunk.stop - chunk.start, self.span
         span.groups, span.size, span.total = chunk.groups, self.plan.span, self.plan.size
         span.synchronised = self.plan.synchronised(self.plan.size)
-        bf16 = self.place.precision == "bf16"
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            embedded = call(self.method.embed, {k: v[:n] for k, v in views.items()} | self._facts(n))
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.place.precision == "bf16"):
+            embedded = call(function, {name: x[:n] for name, x in (views | facts).items()})
         return {name: x.to(torch.promote_types(x.dtype, torch.float32)) for name, x in embedded.items()}
 
     def _making_views(self, standing: Bytes) -> Bytes:
@@ -240,11 +251,7 @@ class _Rehearsed:
         n, shape = max(self.plan.shares(self.plan.size)), self.options.views.shape(self.image)
         size = n * bytes_a_sample(self.options.views, self.image)
         small = 4 * n * prod(shape) < self.count.heap
-        return (
-            standing._replace(small=standing.small + size)
-            if small
-            else standing._replace(large=standing.large + size)
-        )
+        return Bytes(standing.small + size * small, standing.large + size * (not small))
 
 
 @cache

@@ -21,7 +21,10 @@ class Method(nn.Module):
 
     * `embed(views)`, also `local`, `label`, `index`: views (n, V, C, H, W), and those of the recipe's
       `views: local:`, (n, L, C, h, w); label (n,), index (n,) in the data set. -> {name: (n, …)}
-    * `loss(<keys of embed's result>)`, also `label` and `index` of the whole batch -> scalar.
+    * `loss(<names in embed's result>)`, also `label` and `index` of the whole batch -> scalar.
+
+    Where `shuffles` is true, `keys` (as `embed`, without gradient) is evaluated first, over the batch in another
+    order, so that its BatchNorm groups are others than those of `embed`; its results are further arguments for all.
 
     What lasts longer than a step (momentum encoders, queues, banks, centres) are submodules and buffers, so that
     checkpoints hold it. It changes only in these hooks, which name what they need in the same way, from `step`,
@@ -36,12 +39,16 @@ class Method(nn.Module):
         pass
 
     apart = False  # whether the views pass through the networks one after the other, see `options.Batch`
+    shuffles = False  # whether `keys` is used
 
     def __init__(self, options: Any, encoder: nn.Module, head: nn.Module):
         super().__init__()
         self.options, self.encoder, self.head = options, encoder, head
 
     def embed(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
+        raise NotImplementedError
+
+    def keys(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
         raise NotImplementedError
 
     def loss(self, *args: Any, **kwargs: Any) -> Tensor:

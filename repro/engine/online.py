@@ -22,6 +22,7 @@ class Online(Method):
         nn.Module.__init__(self)  # encoder and head are the method's
         self.options, self.method = options, method
         self.classifier = nn.Linear(dim, classes)
+        self.shuffles = method.shuffles
 
     def embed(self, **facts: Any) -> dict[str, Tensor]:
         """The method's embeddings, and `features` (n, V, d) of those views that the encoder sees."""
@@ -36,6 +37,10 @@ class Online(Method):
         if self.apart:
             return {**embedded, "features": torch.stack(passes[:count], 1)}
         return {**embedded, "features": passes[0].unflatten(0, (n, -1))}
+
+    def keys(self, **facts: Any) -> dict[str, Tensor]:
+        self.method.apart = self.apart
+        return call(self.method.keys, facts)
 
     def loss(self, features: Tensor, label: Tensor, **facts: Any) -> Tensor:
         """The method's loss plus the classifier's, in nats per view."""

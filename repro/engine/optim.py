@@ -22,11 +22,24 @@ def build(options: Optimizer, parameters: Iterable[Any]) -> torch.optim.Optimize
     each = (p for part in trained for p in (part["params"] if isinstance(part, dict) else [part]))
     fused = all(p.is_cuda for p in each) or None
     if o.name == "sgd":
-        return torch.optim.SGD(
+        sgd = torch.optim.SGD(
             trained, o.lr, o.momentum, weight_decay=o.weight_decay, nesterov=o.nesterov, fused=fused
         )
+        sgd.register_step_pre_hook(_begin_momentum)
+        return sgd
     adam = torch.optim.Adam if o.name == "adam" else torch.optim.AdamW
     return adam(trained, o.lr, o.betas or (0.9, 0.999), weight_decay=o.weight_decay, fused=fused)
+
+
+def _begin_momentum(sgd: torch.optim.Optimizer, *_: Any) -> None:
+    """Momentum of 0 for a parameter that is updated for the first time.
+
+    The same as torch does, but for a part that thaws later than others, at which its fused form fails.
+    """
+    for group in sgd.param_groups:
+        for p in group["params"] if group["momentum"] else ():
+            if p.grad is not None and sgd.state[p].get("momentum_buffer") is None:
+                sgd.state[p]["momentum_buffer"] = torch.zeros_like(p)
 
 
 def groups(options: Optimizer, method: Method) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 The batch size and the BatchNorm span are facts of the experiment; processes and micro-batches are not, and
 must not show in the numbers. A batch is a row of samples: BatchNorm groups of `span` samples follow one
-another in it, each process takes a run of samples, and works through it in chunks of at most `micro_batch`.
+another in it, each process takes a run of samples, and works through it in even chunks of at most `micro_batch`.
 """
 
 from __future__ import annotations
@@ -37,12 +37,21 @@ class BatchPlan:
     processes: int = 1
     micro_batch: int | None = None
 
-    def check(self, samples: int) -> None:
-        """Raises UserError when a batch of `samples` leaves a process without any."""
+    def check(self, samples: int, normalised: bool = False) -> None:
+        """Raises UserError when a batch of `samples` leaves a process without any.
+
+        Or, where BatchNorm sees one row a sample (`normalised`), when it would see a single sample.
+        """
         if self.processes > samples:
             raise UserError(
                 f"A batch of {samples} samples cannot be shared by {self.processes} processes; "
                 "use fewer of them, or `drop_last` if it is the last batch of an epoch."
+            )
+        if normalised and 1 in self._normalised_over(samples):
+            chunks = f" and micro-batches of {self.micro_batch}" if self.cached else ""
+            raise UserError(
+                f"BatchNorm would see a single sample: a batch of {samples} with `bn_span` {self.span}{chunks}; "
+                "change one of them, or set `drop_last` if it is the last batch of an epoch."
             )
 
     def shares(self, samples: int) -> list[int]:
@@ -63,15 +72,23 @@ class BatchPlan:
         if samples > self.size:
             raise ValueError(f"a plan for batches of {self.size} cannot divide {samples} samples")
         first, last = self.bounds(samples, rank)
-        edges = [first]
-        while edges[-1] < last:
-            edges.append(min(self._chunk_end(edges[-1]), last))
-        return [Chunk(a, b, self._groups(a, b)) for a, b in pairwise(edges)]
+        if not self.cached or self.micro_batch is None:
+            return [Chunk(first, last, self._groups(first, last))]
+        pieces = [n for g in self._groups(first, last) for n in even(g, -(-g // self.micro_batch))]
+        at_once = max(1, self.micro_batch // self.span)  # whole groups, if some fit
+        counts = accumulate(even(len(pieces), -(-len(pieces) // at_once)), initial=0)
+        ends = list(accumulate(pieces, initial=first))
+        return [Chunk(a, b, self._groups(a, b)) for a, b in pairwise([ends[i] for i in counts])]
 
     @property
     def cached(self) -> bool:
         """Whether a process needs several chunks, and so gradient caching."""
         return self.micro_batch is not None and max(self.shares(self.size)) > self.micro_batch
+
+    @property
+    def at_once(self) -> int:
+        """The most samples that a process embeds at once."""
+        return max(c.stop - c.start for rank in range(self.processes) for c in self.chunks(self.size, rank))
 
     def synchronised(self, samples: int) -> bool:
         """Whether a BatchNorm group lies on several processes and its statistics are summed over them."""
@@ -84,13 +101,15 @@ class BatchPlan:
 
     def deviations(self, sizes: Iterable[int]) -> list[Deviation]:
         """What this plan cannot honour of the recipe in batches of these sizes."""
-        if all(self.exact(samples) for samples in sizes):
+        inexact = [samples for samples in sizes if not self.exact(samples)]
+        if not inexact:
             return []
+        seen = {n for samples in inexact for n in self._normalised_over(samples)}
         return [
             Deviation(
                 what="BatchNorm span",
                 paper=f"{self.span} samples",
-                here=f"at most {self.micro_batch} samples",
+                here=f"{_range(seen)} samples",
                 why="the micro-batch is smaller than the span and gradients are cached",
             )
         ]
@@ -99,22 +118,18 @@ class BatchPlan:
         """For example `batch 1024 = 2 processes × 2 × 256, BatchNorm over 256 (exact)`."""
         shares = self.shares(self.size)
         many = "processes" if self.processes > 1 else "process"
-        if self.cached and self.micro_batch:
-            each = f"{len(self.chunks(self.size, 0))} × {self.micro_batch}"
-        else:
-            each = str(shares[0])
+        own = self.chunks(self.size, 0)
+        each = f"{len(own)} × {_range({c.stop - c.start for c in own})}" if self.cached else str(shares[0])
         uneven = f" (shares {shares})" if len(set(shares)) > 1 else ""
-        exact = "exact" if self.exact(self.size) else f"only over {self.micro_batch}"
+        exact = "exact" if self.exact(self.size) else f"only over {_range(self._normalised_over(self.size))}"
         how = "synchronised" if self.synchronised(self.size) else exact
         return f"batch {self.size} = {self.processes} {many} × {each}{uneven}, BatchNorm over {self.span} ({how})"
 
-    def _chunk_end(self, start: int) -> int:
-        """Where a chunk from `start` ends: at a group's end if one is in reach."""
-        if not self.cached or self.micro_batch is None:
-            return self.size
-        furthest = start + self.micro_batch
-        whole = furthest // self.span * self.span
-        return whole if whole > start else furthest
+    def _normalised_over(self, samples: int) -> set[int]:
+        """The sizes of the groups that BatchNorm sees."""
+        if self.synchronised(samples):
+            return set(_cut(samples, self.span))
+        return {g for rank in range(self.processes) for c in self.chunks(samples, rank) for g in c.groups}
 
     def _groups(self, start: int, stop: int) -> tuple[int, ...]:
         """The sizes of the groups' parts within [start, stop)."""
@@ -139,3 +154,9 @@ def even(items: int, parts: int) -> list[int]:
 def _cut(samples: int, size: int) -> list[int]:
     whole, rest = divmod(samples, size)
     return [size] * whole + [rest] * (rest > 0)
+
+
+def _range(sizes: set[int]) -> str:
+    """`64`, or `51 to 52`."""
+    least, most = min(sizes), max(sizes)
+    return str(most) if least == most else f"{least} to {most}"

@@ -9,27 +9,38 @@ parameters are summed over the processes.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from repro.engine import optim
-from repro.engine.keys import key
+from repro.engine import optim, replicas
+from repro.engine.abandon import Interrupted, OutOfMemory, out_of_memory
+from repro.engine.keys import key, permutation
 from repro.engine.method import Method, call
 from repro.engine.plan import BatchPlan, Chunk
 from repro.engine.setup import Setup
+from repro.engine.signature import check_after, check_embed
 from repro.errors import UserError
 from repro.networks.batchnorm import Span
+from repro.networks.dropout import Masks
+from repro.recipes.schema import Deviation
 
 Embedded = dict[str, Tensor]
+T = TypeVar("T")
 
 
 @dataclass
 class Updater:
-    """Makes the steps of one training run: `step(...)` embeds, computes the loss, and updates the weights."""
+    """Makes the steps of one training run: `step(...)` embeds, computes the loss, and updates the weights.
+
+    `stop` is asked between chunks whether it is time to stop, and for what reason. `sizes` are those of the batches
+    to come; in none of them may BatchNorm see a single sample, if it sees one row of each (`normalised`).
+    """
 
     setup: Setup
     plan: BatchPlan
@@ -38,71 +49,200 @@ class Updater:
     span: Span
     seed: int
     max_norm: float | None = None
+    masks: Masks = field(default_factory=Masks)
+    stop: Callable[[], str | None] = lambda: None
+    sizes: set[int] = field(default_factory=set)
+    normalised: bool = False
     notes: dict[str, Any] = field(default_factory=dict)
+    unkeyed: bool = False  # whether `embed` draws from torch's generator; known after the first step
+    _first: bool = field(default=True, init=False)
+    _alike: bool = field(default=True, init=False)  # whether all processes have as many chunks of a batch
+
+    def check(self) -> None:
+        """Raises UserError when the plan cannot divide one of the batches to come."""
+        for samples in self.sizes:
+            self.plan.check(samples, self.normalised)
+
+    def deviations(self) -> list[Deviation]:
+        """What the plan cannot honour of the recipe, and what of the network depends on the plan."""
+        found = self.plan.deviations(self.sizes) if self.span.learning else []
+        if self.unkeyed and (self.plan.cached or self.setup.processes > 1):
+            found.append(
+                Deviation(
+                    what="random numbers in the network",
+                    paper="drawn for the whole batch",
+                    here="drawn for each part of it, so they depend on its division",
+                    why="the network draws from torch's generator itself, beside its dropout layers",
+                )
+            )
+        return found
 
     def own(self, index: Tensor) -> Tensor:
         """index (N,) of a batch -> (n,), the samples of this process."""
         first, last = self.plan.bounds(len(index), self.setup.rank)
         return index[first:last]
 
+    def needed(self, step: int, samples: int) -> Tensor:
+        """Places (m,) in a batch of N samples: this process's own, then those that it needs besides for `keys`."""
+        own = self.own(torch.arange(samples))
+        if not self.method.shuffles:
+            return own
+        asked = self.own(self._order(step, samples))
+        return torch.cat([own, asked[(asked < own[0]) | (asked > own[-1])]])
+
     def step(self, step: int, views: Embedded, label: Tensor, index: Tensor) -> tuple[Tensor, Embedded]:
-        """One update with the samples index (N,) of labels label (N,); `views` holds those of this process's own.
+        """One update with the samples index (N,) of labels label (N,); `views` holds those that are `needed` here.
 
         Returns the loss and the embeddings of the whole batch, detached. Losses are computed in float32 at
-        least, whatever the precision of the network. When the device's memory does not suffice, the step is
-        made again in chunks of half the size, which stay.
+        least, whatever the precision of the network. When the memory of a process does not suffice, the step is
+        made again in chunks of half the size, which stay. Raises Interrupted when it is time to stop; then, too,
+        nothing has changed.
         """
         while True:
             try:
                 return self._step(step, views, label, index)
-            except torch.OutOfMemoryError:
-                self._halve()
+            except OutOfMemory:
+                pass  # and on outside of the handler, which keeps alive what did not fit
+            except Interrupted:
+                self.span.forget()
+                raise
+            self._halve()
 
     def _halve(self) -> None:
         """Plans for half the micro-batch. Raises UserError where that cannot help."""
-        current = min(self.plan.micro_batch or self.plan.size, max(self.plan.shares(self.plan.size)))
-        if current == 1 or self.setup.processes > 1:
-            raise UserError(
-                f"The device's memory does not suffice for a micro-batch of {current}; "
-                "use a smaller --micro-batch or another device."
-            ) from None
-        self.plan = replace(self.plan, micro_batch=current // 2)
+        current = self.plan.at_once
+        if current == 1:
+            raise UserError(f"{self._too_much()}, and no --micro-batch is smaller; use another device.")
+        too_much, self.plan = self._too_much(), replace(self.plan, micro_batch=current // 2)
+        try:
+            self.check()
+        except UserError as error:
+            raise UserError(f"{too_much}, and half of that is too little: {error}") from None
         self.notes.setdefault("out_of_memory_at", []).append(current)
         self.span.forget()
         torch.cuda.empty_cache()
 
+    def _too_much(self) -> str:
+        return f"The memory does not suffice for a micro-batch of {self.plan.at_once}"
+
     def _step(self, step: int, views: Embedded, label: Tensor, index: Tensor) -> tuple[Tensor, Embedded]:
         self.method.train()
-        mine = self.plan.chunks(len(index), self.setup.rank)
+        by_rank = [self.plan.chunks(len(index), rank) for rank in range(self.setup.processes)]
+        mine, self._alike = by_rank[self.setup.rank], len({len(chunks) for chunks in by_rank}) == 1
         self.optimizer.zero_grad(set_to_none=True)
         facts = {"label": label, "index": index}
-        parts = [self._embed(step, c, views, facts, grad=not self.plan.cached) for c in mine]
+        keys = self._keys(step, views, facts) if self.method.shuffles else {}
+        facts |= keys
+        if self._first:
+            check_embed(self.method, views, keys)
+        first = partial(self._embed, step, grad=not self.plan.cached)
+        parts = self._each([partial(first, chunk, views, facts) for chunk in mine])
         whole = self._gathered(parts, len(index))
-        torch.manual_seed(key(self.seed, "loss", step))
-        loss = call(self.method.loss, facts | whole)
-        (loss / self.setup.processes).backward()
-        for chunk, part in zip(mine, parts, strict=True):
-            again = self._embed(step, chunk, views, facts) if self.plan.cached else part
-            self._send_back(again, whole, chunk)
+        if self._first:
+            check_after(self.method, [*whole, *keys])
+        self._first = False
+        (loss,) = self._each([partial(self._loss, step, facts | whole)])
+        pairs = zip(mine, parts, strict=True)
+        self._each(
+            [partial(self._back, step, chunk, part, views, facts, whole) for chunk, part in pairs], last=True
+        )
         self._sum_gradients()
         optim.clip(self.optimizer, self.max_norm)
         self.optimizer.step()
         self.span.update_running_statistics(self.setup.processes)
-        return loss.detach(), {name: x.detach() for name, x in whole.items()}
+        return loss, {name: x.detach() for name, x in (keys | whole).items()}
+
+    def _each(self, work: Sequence[Callable[[], T]], last: bool = False) -> list[T]:
+        """Does the work chunk by chunk.
+
+        In between the processes hear whether one of them lacks memory or has to stop: after each chunk if all have
+        as many, else after the last. After the `last` of a step nobody stops any more.
+        """
+        done = []
+        for position, one in enumerate(work, 1):
+            failed = False
+            try:
+                done.append(one())
+            except Exception as error:
+                if not out_of_memory(error):
+                    raise
+                failed = True
+            if (
+                failed and self.span.synchronised
+            ):  # the others wait inside of BatchNorm, and are ended with this one
+                raise UserError(f"{self._too_much()}; use a smaller --micro-batch or more processes.")
+            if failed or self._alike or position == len(work):
+                self._ask(failed, stoppable=not last or position < len(work))
+        return done
+
+    def _ask(self, failed: bool, stoppable: bool) -> None:
+        reason = self.stop() if stoppable else None
+        lacking, stopping = replicas.on_any(self.setup.processes, failed, reason is not None)
+        if lacking:
+            raise OutOfMemory
+        if stopping:
+            raise Interrupted(reason or "another process has to stop")
+
+    def _keys(self, step: int, views: Embedded, facts: Embedded) -> Embedded:
+        """`keys` of the whole batch, evaluated over a keyed order of it and put back into its own order."""
+        samples, device = len(facts["index"]), facts["index"].device
+        order, needed = self._order(step, samples), self.needed(step, samples)
+        place = torch.empty_like(order)
+        place[needed] = torch.arange(len(needed))
+        mine = place[self.own(order)].to(device)
+        asked = {name: x[mine] for name, x in views.items()}
+        shuffled = {name: x[order.to(device)] for name, x in facts.items()}
+        chunks = self.plan.chunks(samples, self.setup.rank)
+        parts = self._each([partial(self._embed, step, c, asked, shuffled, keys=True) for c in chunks])
+        back = order.argsort().to(device)
+        return {name: x.detach()[back] for name, x in self._gathered(parts, samples).items()}
+
+    def _order(self, step: int, samples: int) -> Tensor:
+        """Which sample of the batch is the i-th of those that `keys` sees (N,)."""
+        return permutation(key(self.seed, "shuffle", step), samples)
 
     def _embed(
-        self, step: int, chunk: Chunk, views: Embedded, facts: Embedded, grad: bool = True
+        self, step: int, chunk: Chunk, views: Embedded, facts: Embedded, grad: bool = True, keys: bool = False
     ) -> Embedded:
-        """Embeddings of one chunk. The seed makes dropout the same in both passes of gradient caching."""
+        """Embeddings, or `keys`, of one chunk, with the same draws in both passes of gradient caching."""
         span, rows, samples = self.span, slice(chunk.start, chunk.stop), len(facts["index"])
         span.groups, span.first, span.collect = chunk.groups, chunk.start, grad
         span.size, span.total, span.synchronised = self.plan.span, samples, self.plan.synchronised(samples)
-        torch.manual_seed(key(self.seed, "embed", step, chunk.start))
+        purpose, function = ("keys", self.method.keys) if keys else ("embed", self.method.embed)
+        self.masks.begin(
+            key(self.seed, purpose, step), chunk.start, chunk.stop - chunk.start, facts["index"].device
+        )
+        torch.manual_seed(key(self.seed, purpose, step, chunk.start))
         offset = self.plan.bounds(samples, self.setup.rank)[0]
         own = {name: x[chunk.start - offset : chunk.stop - offset] for name, x in views.items()}
-        with torch.set_grad_enabled(grad), self.setup.autocast():
-            embedded = call(self.method.embed, own | {name: x[rows] for name, x in facts.items()})
+        before = self._drawn() if self._first else None
+        with torch.set_grad_enabled(grad and not keys), self.setup.autocast():
+            embedded = call(function, own | {name: x[rows] for name, x in facts.items()})
+        if before is not None:
+            self.unkeyed |= not torch.equal(self._drawn(), before)
         return {name: x.to(torch.promote_types(x.dtype, torch.float32)) for name, x in embedded.items()}
+
+    def _drawn(self) -> Tensor:
+        """The state of the generator from which unkeyed layers draw."""
+        return (
+            torch.cuda.get_rng_state(self.setup.device)
+            if self.setup.device.type == "cuda"
+            else torch.get_rng_state()
+        )
+
+    def _loss(self, step: int, facts: Embedded) -> Tensor:
+        """The loss of the whole batch; its gradient goes to the embeddings and to the parameters of the loss."""
+        torch.manual_seed(key(self.seed, "loss", step))
+        self.masks.begin(key(self.seed, "loss", step), 0, 1, facts["index"].device)
+        loss = call(self.method.loss, facts)
+        (loss / self.setup.processes).backward()
+        return loss.detach()
+
+    def _back(
+        self, step: int, chunk: Chunk, part: Embedded, views: Embedded, facts: Embedded, whole: Embedded
+    ) -> None:
+        """Sends the gradient of the loss back through one chunk, embedded again if gradients are cached."""
+        self._send_back(self._embed(step, chunk, views, facts) if self.plan.cached else part, whole, chunk)
 
     def _gathered(self, parts: list[Embedded], samples: int) -> Embedded:
         """The embeddings of the whole batch, in the order of its samples, as leaves that collect a gradient."""

@@ -18,8 +18,8 @@ class MoCo(Method):
     """A query must find the key of the other view among a queue of earlier keys, which a momentum encoder made.
 
     View 1 gives the query and view 2 the key; with `symmetric` also the other way round, and the keys of both
-    views enter the one queue. The shuffling of samples between BatchNorm groups (section 3.3) is left out:
-    it matters only where `bn_span` is smaller than the batch.
+    views enter the one queue. With `shuffle` (section 3.3) the keys are made over the batch in another order, so that
+    their BatchNorm groups are not those of the queries; it matters where `bn_span` is smaller than the batch.
     """
 
     class Options(MethodOptions):
@@ -27,16 +27,24 @@ class MoCo(Method):
         queue: PositiveInt = 65536
         momentum: Momentum = Momentum(start=0.999)
         symmetric: bool = False
+        shuffle: bool | None = None
 
     def __init__(self, options: Any, encoder: nn.Module, head: Any):
         super().__init__(options, encoder, head)
         self.follower = Follower(encoder, head)
         self.queue = Queue(options.queue, head.dim)
+        self.shuffles = bool(options.shuffle)
 
     def embed(self, views: Tensor) -> dict[str, Tensor]:
-        """views (n, 2, C, H, W) -> queries q, each with its key k (n, 1, d), or (n, 2, d) when symmetric; unit."""
-        asks, answers = (views, views.flip(1)) if self.options.symmetric else (views[:, :1], views[:, 1:])
-        return {"q": unit(self.project(asks)), "k": unit(self.through(answers, *self.follower))}
+        """views (n, 2, C, H, W) -> queries q (n, 1, d), or (n, 2, d) when symmetric, unit; and `keys`."""
+        asks = views if self.options.symmetric else views[:, :1]
+        queries = {"q": unit(self.project(asks))}
+        return queries if self.shuffles else queries | self.keys(views)
+
+    def keys(self, views: Tensor) -> dict[str, Tensor]:
+        """views (n, 2, C, H, W) -> for each query its key k, made of the other view; the same shape."""
+        answers = views.flip(1) if self.options.symmetric else views[:, 1:]
+        return {"k": unit(self.through(answers, *self.follower))}
 
     def loss(self, q: Tensor, k: Tensor) -> Tensor:
         """q, k (N, V, d) -> eq. 1, in nats per query: which of 1 + `queue` keys is mine?"""

@@ -35,19 +35,25 @@ class Span:
     collect: bool = True
     layers: list[SpanBatchNorm] = field(default_factory=list)
 
+    @property
+    def learning(self) -> bool:
+        """Whether any of the layers normalises by the batch at present."""
+        return any(layer.training for layer in self.layers)
+
     def update_running_statistics(self, processes: int = 1) -> None:
         """Moves the running statistics towards the mean over the groups that were seen in this step."""
-        if not self.layers:
+        tracking = [layer for layer in self.layers if layer.running_mean is not None]
+        if not tracking:
             return
-        seen = torch.cat([layer.seen for layer in self.layers])
+        seen = torch.cat([layer.seen for layer in tracking])
         if processes > 1 and not self.synchronised:
             dist.all_reduce(seen)
-        for layer, part in zip(self.layers, seen.split([len(r.seen) for r in self.layers]), strict=True):
+        for layer, part in zip(tracking, seen.split([len(r.seen) for r in tracking]), strict=True):
             layer.learn(part)
         self.forget()
 
     def forget(self) -> None:
-        """Drops what was seen, after a step or after a pass that failed."""
+        """Drops what was seen, after a step or after one that was given up."""
         for layer in self.layers:
             layer.seen.zero_()
 
@@ -79,7 +85,7 @@ class SpanBatchNorm(_BatchNorm):
     running_mean: Tensor
     running_var: Tensor
     num_batches_tracked: Tensor
-    momentum: float
+    momentum: float | None
 
     def _check_input_dim(self, x: Tensor) -> None:
         """Any number of dimensions."""
@@ -95,7 +101,9 @@ class SpanBatchNorm(_BatchNorm):
         return torch.cat([self._ghost(p) for p in parts]) if len(parts) > 1 else self._ghost(x)
 
     def _ghost(self, x: Tensor) -> Tensor:
-        mean, var = self._blank(), self._blank()  # with momentum 1 these become the group's statistics
+        wide = torch.promote_types(x.dtype, torch.float32)
+        # with momentum 1 these become the group's statistics
+        mean, var = (torch.zeros(x.shape[1], dtype=wide, device=x.device) for _ in range(2))
         y = F.batch_norm(x, mean, var, self.weight, self.bias, training=True, momentum=1.0, eps=self.eps)
         self._collect(mean, var, 1)
         return y
@@ -131,19 +139,21 @@ class SpanBatchNorm(_BatchNorm):
         return y.to(x.dtype)
 
     def _collect(self, mean: Tensor, var: Tensor, groups: int) -> None:
-        if self.span.collect:
+        if self.span.collect and self.running_mean is not None:
             self.seen.add_(torch.cat([mean, var, mean.new_full((1,), groups)]))
 
     def learn(self, seen: Tensor) -> None:
-        """Moves the running statistics towards `seen`; not at all where no group was (without asking the device)."""
-        groups, some = seen[-1].clamp(min=1), seen[-1] > 0
-        mean, var = (seen[:-1] / groups).chunk(2)
-        self.running_mean.lerp_(mean, self.momentum * some.to(mean.dtype))
-        self.running_var.lerp_(var, self.momentum * some.to(var.dtype))
-        self.num_batches_tracked += some
+        """Moves the running statistics towards `seen`; not at all where no group was (without asking the device).
 
-    def _blank(self) -> Tensor:
-        return torch.zeros_like(self.running_mean)
+        By `momentum`, or to the mean over all steps where it is None, as torch does.
+        """
+        groups, some = seen[-1].clamp(min=1), seen[-1] > 0
+        self.num_batches_tracked += some
+        mean, var = (seen[:-1] / groups).chunk(2)
+        steps = self.num_batches_tracked.clamp(min=1).to(mean.dtype)
+        share = some.to(mean.dtype) * (1 / steps if self.momentum is None else self.momentum)
+        self.running_mean.lerp_(mean, share)
+        self.running_var.lerp_(var, share)
 
 
 def convert(network: nn.Module) -> Span:
@@ -151,5 +161,7 @@ def convert(network: nn.Module) -> Span:
     span = Span(layers=[m for m in network.modules() if isinstance(m, _BatchNorm)])  # type: ignore[misc]
     for layer in span.layers:
         layer.__class__ = SpanBatchNorm  # keeps parameters, buffers, mode and device as they are
-        layer.span, layer.seen = span, layer.running_mean.new_zeros(2 * layer.num_features + 1)
+        size = 2 * layer.num_features + 1
+        layer.span = span
+        layer.seen = torch.zeros(0) if layer.running_mean is None else layer.running_mean.new_zeros(size)
     return span

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import torch
 from torch import nn
 
 from repro import components
 from repro.data.load import ImageSet
 from repro.engine import checkpoint
 from repro.engine.stage import Context
+from repro.networks.layout import channels_last
 from repro.options import HeadOptions, NetworkOptions
 
 
@@ -53,5 +53,5 @@ def trained(ctx: Context, stage: str, data: ImageSet) -> Network:
     tensors, _ = checkpoint.load(ctx.of(stage) / "output.safetensors")
     for name, module in network._asdict().items():
         checkpoint.unpack({name: module}, tensors, {})
-        module.eval().requires_grad_(False).to(ctx.device).to(memory_format=torch.channels_last)
+        channels_last(module.eval().requires_grad_(False).to(ctx.device))
     return network

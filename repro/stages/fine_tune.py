@@ -18,13 +18,9 @@ from repro.engine.stage import Context, Outcome, Stage, tiny
 from repro.methods.cross_entropy import CrossEntropy
 from repro.networks.build import trained, untrained
 from repro.options import (
-    Batch,
     Field,
-    Optimizer,
     PositiveFloat,
-    PositiveInt,
-    Schedule,
-    StageOptions,
+    TrainingOptions,
     Views,
     ViewsSpec,
 )
@@ -38,13 +34,9 @@ class FineTune(Stage):
     Metrics: `top1`, `top5`, percent of the test split.
     """
 
-    class Options(StageOptions):
+    class Options(TrainingOptions):
         of: str
         fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
-        epochs: PositiveInt
-        batch: Batch
-        optimizer: Optimizer
-        schedule: Schedule = Schedule()
         views: ViewsSpec = Views()
         head_lr: PositiveFloat | None = None
 

@@ -13,7 +13,7 @@ from repro.engine.keys import key
 from repro.engine.method import Method, view_cross_entropy
 from repro.engine.stage import Context, Outcome, Stage, tiny
 from repro.networks.build import trained, untrained
-from repro.options import Batch, Optimizer, PositiveInt, Schedule, StageOptions, Views, ViewsSpec
+from repro.options import TrainingOptions, Views, ViewsSpec
 
 
 class LinearProbe(Stage):
@@ -22,12 +22,8 @@ class LinearProbe(Stage):
     Metrics: `top1`, `top5`, percent of the test split.
     """
 
-    class Options(StageOptions):
+    class Options(TrainingOptions):
         of: str
-        epochs: PositiveInt
-        batch: Batch
-        optimizer: Optimizer
-        schedule: Schedule = Schedule()
         views: ViewsSpec = Views()
 
     def run(self, ctx: Context) -> Outcome:

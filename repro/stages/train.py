@@ -19,13 +19,9 @@ from repro.errors import UserError
 from repro.networks.build import build
 from repro.options import (
     BackboneSpec,
-    Batch,
     MethodSpec,
     OnlineProbe,
-    Optimizer,
-    PositiveInt,
-    Schedule,
-    StageOptions,
+    TrainingOptions,
     ViewsSpec,
 )
 
@@ -40,14 +36,10 @@ class Train(Stage):
     classifier trained beside the network (its loss is then part of `loss`).
     """
 
-    class Options(StageOptions):
+    class Options(TrainingOptions):
         method: MethodSpec
         network: BackboneSpec
         views: ViewsSpec
-        epochs: PositiveInt
-        batch: Batch
-        optimizer: Optimizer
-        schedule: Schedule = Schedule()
         split: str = "train"
         online: OnlineProbe | None = None
 
