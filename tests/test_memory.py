@@ -39,7 +39,10 @@ def test_a_storage_counts_once_and_until_it_is_freed() -> None:
     assert (count.now, count.peak) == (Bytes(0, 4000), Bytes(0, 4000 + 4 * 990))
     with Count(heap=2000) as count:
         kept = [torch.zeros(1000), torch.zeros(100)]
-    assert len(kept) == 2 and count.now == Bytes(small=400, large=4000)
+        del kept[0]
+        kept.append(torch.zeros(300))
+    assert count.now == Bytes(small=1600, large=0)
+    assert (count.peak, count.together) == (Bytes(small=1600, large=4000), 4400)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -79,10 +82,10 @@ def test_the_prediction_of_a_perceptron_is_a_count_by_hand(write_recipe: Write) 
     """
     write_recipe("r", GOOD)
     options: Any = load("r").stages["pretrain"]
-    small, large = memory.peak(options, None, "digits", HERE, batch_plan(options.batch))
+    small, large, together = memory.peak(options, None, "digits", HERE, batch_plan(options.batch))
     weights = (64 * 8 + 8) + (8 * 8 + 8) + (8 * 4 + 4)
     views, logits = 64 * 2 * 64, 128 * 128
-    assert large == 0
+    assert large == 0 and together == small
     assert 4 * (3 * weights + views + 2 * logits) <= small <= 4 * (6 * weights + 8 * views + 12 * logits)
 
 

@@ -45,13 +45,14 @@ class Count(TorchDispatchMode):
     """Within, `now` are the bytes of the tensors that are alive and were made within, `peak` the most that were.
 
     A storage counts once, however many tensors share it. Storages below `heap` bytes are the small ones. The two
-    peaks need not be at the same time: a heap does not shrink when others take memory.
+    peaks need not be at the same time; `together` is the most of both at one time.
     """
 
     def __init__(self, heap: int = 0) -> None:
         super().__init__()
         self.heap = heap
         self.now = self.peak = Bytes(0, 0)
+        self.together = 0
         self._alive: set[int] = set()
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -72,7 +73,7 @@ class Count(TorchDispatchMode):
         if key not in self._alive:
             self._alive.add(key)
             self.now = self.now.plus(size, self.heap)
-            self.peak = self.peak.most(self.now)
+            self.peak, self.together = self.peak.most(self.now), max(self.together, sum(self.now))
             weakref.finalize(storage, self._free, key, size)
 
     def _free(self, key: int, size: int) -> None:

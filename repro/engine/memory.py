@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 import torch
@@ -51,6 +51,18 @@ class Place:
     device: str
     precision: str
     processes: int = 1
+
+
+class Peak(NamedTuple):
+    """The most bytes of small tensors, of large ones, and of both at one time."""
+
+    small: int
+    large: int
+    together: int
+
+    def taken(self, holes: float) -> float:
+        """Bytes that the process takes for them: a heap does not shrink, but what is freed is used again."""
+        return min(holes * self.small + MAPPED * self.large, holes * self.together)
 
 
 def place(setup: Setup) -> Place:
@@ -99,14 +111,13 @@ def fewest(most: int, suffice: Callable[[int], bool]) -> int:
 
 def predicted(recipe: Recipe, stage: str, place: Place, micro_batch: int | None = None) -> float:
     """Bytes that a process of the stage, which trains, takes at its peak on its device."""
-    small, large = peak_of(recipe, stage, place, micro_batch)
-    tensors = HOLES[place.device] * small + MAPPED * large
+    tensors = peak_of(recipe, stage, place, micro_batch).taken(HOLES[place.device])
     if place.device == "cuda":
         return tensors + _images(recipe, [getattr(recipe.stages[stage], "split", "train")])
     return tensors + _images(recipe, splits(recipe, stage)) + started()
 
 
-def peak_of(recipe: Recipe, stage: str, place: Place, micro_batch: int | None = None) -> Bytes:
+def peak_of(recipe: Recipe, stage: str, place: Place, micro_batch: int | None = None) -> Peak:
     """See `peak`."""
     options: Any = recipe.stages[stage]
     plan = batch_plan(options.batch, place.processes, micro_batch)
@@ -142,7 +153,7 @@ def _images(recipe: Recipe, splits: Iterable[str]) -> int:
 
 
 @cache
-def peak(options: Any, of: Any, dataset: str, place: Place, plan: BatchPlan) -> Bytes:
+def peak(options: Any, of: Any, dataset: str, place: Place, plan: BatchPlan) -> Peak:
     """The most bytes of tensors that are alive at once on the device in a step of the plan, or beside it.
 
     The step is rehearsed on the CPU for a GPU too, where, as torch manages the memory, all count as small. `options`
@@ -178,7 +189,7 @@ class _Rehearsed:
     place: Place
     plan: BatchPlan
 
-    def peak(self) -> Bytes:
+    def peak(self) -> Peak:
         method, o = self.method, self.options
         method.apart = o.batch.bn_views == "apart"
         method.begin(self.samples)
@@ -198,7 +209,9 @@ class _Rehearsed:
         del undo
         copied = (COPIES if self.place.device == "cpu" else 1) * state
         saving = Bytes(standing.small + copied, standing.large)
-        return self.count.peak.most(saving).most(self._making_views(standing))
+        making = self._making_views(standing)
+        together = max(self.count.together, sum(saving), sum(making))
+        return Peak(*self.count.peak.most(saving).most(making), together)
 
     def _views(self) -> dict[str, Tensor]:
         """The views of this process's share."""
