@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from repro.engine import setup
-from repro.engine.allocation import keep_freed_memory
+from repro.engine.allocation import keep_small_blocks
 from repro.engine.setup import gpus, set_up
 from repro.errors import UserError
 
@@ -105,7 +105,7 @@ def test_the_main_process_goes_first() -> None:
 
 
 def test_glibc_accepts_the_settings_of_its_memory() -> None:
-    assert keep_freed_memory() == (platform.libc_ver()[0] == "glibc")
+    assert keep_small_blocks() == (platform.libc_ver()[0] == "glibc")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,8 +54,8 @@ What is already recorded is not run again (--force does), and what was interrupt
     help="Time between checkpoints.",
 )
 @click.option("--processes", type=click.IntRange(min=1), help="Processes on this machine, one a GPU.")
-@click.option("--plan", is_flag=True, help="Print how the batches would be divided, and stop.")
-@click.option("--memory", type=Positive(), metavar="GB", help="With --plan: the memory of each process.")
+@click.option("--plan", is_flag=True, help="Print how the batches would be divided here, and stop.")
+@click.option("--memory", type=Positive(), metavar="GB", help="With --plan: as if each process had so much.")
 @click.option("--find-micro-batch", is_flag=True, help="Print the largest micro-batch that fits, and stop.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option(
@@ -102,12 +103,9 @@ def command(
     chosen = _all(overrides) if everything else [load(r, overrides) for r in recipes]
     chosen = [r for r in chosen if tier in (None, r.tier)]
     if plan:
-        from repro.engine.describe import describe
-
-        limit = memory * 2**30 if memory else None
         for recipe in chosen:
             _divisible(recipe, world)
-            click.echo(describe(recipe, "any device", world, micro_batch, limit))
+            click.echo(_planned(recipe, device, precision, world, micro_batch, memory))
         return
     if find_micro_batch:
         _find(chosen, device, precision)
@@ -142,18 +140,37 @@ def command(
     sys.exit(status)
 
 
+def _planned(
+    recipe: Recipe,
+    device: str,
+    precision: str,
+    processes: int,
+    micro_batch: int | None,
+    memory_gb: float | None,
+) -> str:
+    """What a run would do here, or with so much memory for each process."""
+    from repro.engine import memory
+    from repro.engine.describe import describe
+    from repro.engine.room import room
+    from repro.engine.setup import set_up
+
+    setup = set_up(device, precision, recipe.precision)
+    place = replace(memory.place(setup), processes=processes)
+    limit = memory_gb * 2**30 if memory_gb else room(setup, processes)
+    return describe(recipe, place, micro_batch, limit)
+
+
 def _find(recipes: Sequence[Recipe], device: str, precision: str) -> None:
-    from repro.data.load import look_alike
     from repro.engine.find import largest_micro_batch
+    from repro.engine.memory import trains
     from repro.engine.setup import set_up
 
     for recipe in recipes:
         setup = set_up(device, precision, recipe.precision)
         stages: dict[str, Any] = dict(recipe.stages)
         for name, stage in stages.items():
-            if hasattr(stage, "method"):
-                data = look_alike(str(recipe.dataset), "train", 1, key=0)
-                size = largest_micro_batch(stage, data, setup)
+            if trains(stage):
+                size = largest_micro_batch(recipe, name, setup)
                 click.echo(
                     f"{recipe.id} {name}: {size} of {stage.batch.size} samples fit on {setup.device.type}."
                 )

@@ -5,41 +5,41 @@ from __future__ import annotations
 from typing import Any
 
 from repro.data.declare import declaration
+from repro.engine import memory
 from repro.engine.batches import Batches
-from repro.engine.memory import micro_batch as fitting_micro_batch
-from repro.engine.memory import needs
+from repro.engine.memory import Place
 from repro.engine.plan import batch_plan
-from repro.options import Batch
 from repro.recipes.schema import Recipe
 
+GB = 2**30
 
-def describe(
-    recipe: Recipe, where: str, processes: int, micro_batch: int | None, memory: float | None = None
-) -> str:
-    """The plan of a whole recipe, a line per stage; with `memory` bytes a process, the micro-batch follows."""
-    lines = [f"{recipe.id} on {where}: {recipe.title}"]
+
+def describe(recipe: Recipe, place: Place, micro_batch: int | None = None, limit: float | None = None) -> str:
+    """The plan of a whole recipe, a line per stage.
+
+    With `limit`, the bytes that a process may take, it says how many it will take, and where no micro-batch is given
+    it is the one that a run with this limit chooses.
+    """
+    lines = [f"{recipe.id} on {place.device}, {place.precision}: {recipe.title}"]
     for name, stage in recipe.stages.items():
-        line = f"  {name}: {stage.kind}"
-        batch = getattr(stage, "batch", None)
-        if isinstance(batch, Batch):
-            plan = batch_plan(batch, processes, micro_batch)
-            if memory and hasattr(stage, "method"):
-                fitting = fitting_micro_batch(plan, *_needs(recipe, stage), memory)
-                plan = batch_plan(batch, processes, micro_batch or fitting)
+        lines.append(f"  {name}: {stage.kind}")
+        if memory.trains(stage):
+            chosen = micro_batch or memory.micro_batch(recipe, name, place, limit)
+            plan = batch_plan(stage.batch, place.processes, chosen)  # type: ignore[attr-defined]
             batches = batches_of(recipe, stage)
-            line += f", {plan.describe()}, {batches.per_epoch} steps × {batches.epochs} epochs"
+            lines[-1] += f", {plan.describe()}, {batches.per_epoch} steps × {batches.epochs} epochs"
             lines += [
-                line,
-                *(f"    deviation: {d.what}: {d.paper} → {d.here}" for d in plan.deviations(batches.sizes)),
+                f"    deviation: {d.what}: {d.paper} → {d.here}" for d in plan.deviations(batches.sizes)
             ]
-        else:
-            lines.append(line)
+            if limit:
+                lines.append(f"    memory: {_memory(memory.predicted(recipe, name, place, chosen), limit)}")
     return "\n".join(lines)
 
 
-def _needs(recipe: Recipe, stage: Any) -> tuple[int, int]:
-    declared = declaration(str(recipe.dataset))
-    return needs(stage, declared.shape, declared.classes_in(stage.split))
+def _memory(needed: float, limit: float) -> str:
+    """`3.1 GB a process, of 16.0 that it may take`, and what to do when it is more."""
+    text = f"{needed / GB:.1f} GB a process, of {limit / GB:.1f} that it may take"
+    return text if needed <= limit else f"{text}: too much; use a smaller --micro-batch or another machine"
 
 
 def batches_of(recipe: Recipe, stage: Any) -> Batches:

@@ -1,4 +1,4 @@
-"""The largest micro-batch that fits, by trying (GPU) or by estimating (CPU, where trying would end in a kill)."""
+"""The largest micro-batch that fits, by trying (GPU) or by rehearsing (CPU, where trying would end in a kill)."""
 
 from __future__ import annotations
 
@@ -7,20 +7,23 @@ from typing import Any
 
 import torch
 
-from repro import components
-from repro.data.load import ImageSet
-from repro.engine.memory import SHARE, blank_views, needs, room
+from repro.data.declare import declaration
+from repro.engine import memory
 from repro.engine.method import call
+from repro.engine.room import room
 from repro.engine.setup import Setup
-from repro.networks.build import build
+from repro.recipes.schema import Recipe
 
 
-def largest_micro_batch(options: Any, data: ImageSet, setup: Setup) -> int:
-    """For a `train` stage's options: the most samples, up to the batch, that can be embedded at once."""
+def largest_micro_batch(recipe: Recipe, stage: str, setup: Setup) -> int:
+    """The most samples, up to the batch, that a stage that trains can put through its network at once.
+
+    On a CPU it is the micro-batch of the plan that a run makes.
+    """
+    options: Any = recipe.stages[stage]
     if setup.device.type == "cuda":
-        return largest(options.batch.size, _trial(options, data, setup))
-    fixed, each = needs(options, data.shape, data.classes)
-    return largest(options.batch.size, lambda n: fixed + n * each <= SHARE * room(setup))
+        return largest(options.batch.size, _trial(recipe, stage, setup))
+    return memory.micro_batch(recipe, stage, memory.place(setup), room(setup)) or options.batch.size
 
 
 def largest(most: int, fits: Callable[[int], bool]) -> int:
@@ -34,16 +37,16 @@ def largest(most: int, fits: Callable[[int], bool]) -> int:
     return low
 
 
-def _trial(options: Any, data: ImageSet, setup: Setup) -> Callable[[int], bool]:
+def _trial(recipe: Recipe, stage: str, setup: Setup) -> Callable[[int], bool]:
     """Embeds n blank samples and sends a gradient back; False when the memory does not suffice."""
-    view = options.views.shape(data.shape)
-    network = build(options.network, view, data.classes)
-    method = components.load(("methods",), options.method.name)(options.method, *network).to(setup.device)
+    options: Any = recipe.stages[stage]
+    image = declaration(str(recipe.dataset)).shape
+    method = memory.method(options, memory.base(recipe, stage), str(recipe.dataset)).to(setup.device)
 
     def fits(n: int) -> bool:
         try:
             label = torch.zeros(n, dtype=torch.long, device=setup.device)
-            views = blank_views(options.views, data.shape, n, setup.device)
+            views = memory.blank_views(options.views, image, n, setup.device)
             with setup.autocast():
                 embedded = call(method.embed, {**views, "label": label, "index": label})
             sum(x.float().sum() for x in embedded.values() if x.requires_grad).backward()

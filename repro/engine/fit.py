@@ -74,7 +74,7 @@ def fit(ctx: Context, method: Method, data: ImageSet, o: Training, micro_batch: 
             optim.set_rate(optimizer, rate)
             when = {"step": step, "total": batches.total, "epoch": batches.epoch(step), "epochs": o.epochs}
             when["per_epoch"] = batches.per_epoch
-            undo = _undoing(method)
+            undo = undoing(method)
             updater.masks.begin(key(ctx.seed, ctx.stage, "hooks", step), 0, 1, ctx.device)
             call(method.before_step, when)
             try:
@@ -121,7 +121,7 @@ def _prepared(
     return updater, batches
 
 
-def _undoing(method: Method) -> Callable[[], object]:
+def undoing(method: Method) -> Callable[[], object]:
     """Gives what puts the method back to where it is now, before its hook: a step may be given up."""
     if type(method).before_step is Method.before_step:
         return lambda: None

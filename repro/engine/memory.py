@@ -1,95 +1,286 @@
-"""How many samples fit: an estimate without computing anything, from the sizes of what a forward pass keeps."""
+"""How much memory training takes, and how many samples fit: one step rehearsed on tensors without data.
+
+The rehearsal (see `repro.engine.blank`) counts what is alive at once: weights, gradients, optimizer state, views,
+activations, embeddings and the loss of the whole batch, autocast's copies of the weights. What it cannot see is
+measured: `python -m repro.bench memory` compares the prediction with the true peak of many recipes, and the constants
+below follow from that.
+"""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from math import prod
+from typing import Any, NamedTuple
 
 import psutil
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from repro import components
-from repro.engine.method import call
-from repro.engine.plan import BatchPlan
+from repro.data.declare import declaration
+from repro.engine import optim
+from repro.engine.allocation import HEAP
+from repro.engine.blank import Bytes, Count, Rehearsal
+from repro.engine.fit import undoing
+from repro.engine.keys import key
+from repro.engine.method import Method, call
+from repro.engine.plan import BatchPlan, batch_plan
 from repro.engine.setup import Setup
-from repro.networks.build import build
-from repro.options import Views
+from repro.networks.batchnorm import convert
+from repro.networks.layout import channels_last
+from repro.options import Batch, StageOptions, Views
+from repro.recipes.schema import Recipe
+from repro.views.augment import Augment
 
-SHARE = 0.9  # of the memory that is free; the rest is for fragments and workspaces
-OPTIMIZER_STATES = {"sgd": 1, "lars": 1, "adam": 2, "adamw": 2}
+STARTED = 70 * 2**20  # what the first steps of a process add on a CPU: compiled kernels, buffers of threads
+HOLES = {
+    "cpu": 1.5,
+    "cuda": 1.1,
+}  # what small tensors take of a CPU's heap, and tensors of torch's cache on a GPU
+MAPPED = 1.05  # what large ones take on a CPU, with the workspaces of kernels
+COPIES = 3  # of weights and optimizer state while a checkpoint is written, on the host
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a stage runs: the kind of device, the precision, and on how many processes."""
+
+    device: str
+    precision: str
+    processes: int = 1
+
+
+class Peak(NamedTuple):
+    """The most bytes of small tensors, of large ones, and of both at one time."""
+
+    small: int
+    large: int
+    together: int
+
+    def taken(self, holes: float) -> float:
+        """Bytes that the process takes for them: a heap does not shrink, but what is freed is used again."""
+        return min(holes * self.small + MAPPED * self.large, holes * self.together)
+
+
+def place(setup: Setup) -> Place:
+    """Where a run with this set-up runs."""
+    return Place(setup.device.type, setup.precision, setup.processes)
+
+
+def trains(options: StageOptions) -> bool:
+    """Whether a stage trains in batches, which can be divided."""
+    return isinstance(getattr(options, "batch", None), Batch)
+
+
+def micro_batch(recipe: Recipe, stage: str, place: Place, limit: float | None) -> int | None:
+    """The micro-batch with which a process of the stage takes at most `limit` bytes.
+
+    None when its share fits whole, or there is no limit.
+
+    It divides the share into the fewest chunks, of whole BatchNorm groups if one fits, and of one sample at least:
+    whether even that is too much shows when it is tried.
+    """
+    options: Any = recipe.stages[stage]
+    if limit is None or not trains(options):
+        return None
+    plan = batch_plan(options.batch, place.processes)
+    share = max(plan.shares(plan.size))
+
+    def sized(chunks: int) -> int:
+        most = -(-share // chunks)
+        return most // plan.span * plan.span or most
+
+    chunks = fewest(share, lambda n: predicted(recipe, stage, place, sized(n)) <= limit)
+    return sized(chunks) if chunks > 1 else None
+
+
+def fewest(most: int, suffice: Callable[[int], bool]) -> int:
+    """The smallest n in 1..most with suffice(n), if more suffice as well; `most` when nothing does."""
+    high = 1
+    while high < most and not suffice(high):
+        high = min(2 * high, most)
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if suffice(middle) else (middle, high)
+    return high
+
+
+def predicted(recipe: Recipe, stage: str, place: Place, micro_batch: int | None = None) -> float:
+    """Bytes that a process of the stage, which trains, takes at its peak on its device."""
+    tensors = peak_of(recipe, stage, place, micro_batch).taken(HOLES[place.device])
+    if place.device == "cuda":
+        return tensors + _images(recipe, [getattr(recipe.stages[stage], "split", "train")])
+    return tensors + _images(recipe, splits(recipe, stage)) + started()
+
+
+def peak_of(recipe: Recipe, stage: str, place: Place, micro_batch: int | None = None) -> Peak:
+    """See `peak`."""
+    options: Any = recipe.stages[stage]
+    plan = batch_plan(options.batch, place.processes, micro_batch)
+    return peak(options, base(recipe, stage), str(recipe.dataset), place, plan)
+
+
+def base(recipe: Recipe, stage: str) -> Any:
+    """The options of the stage that another builds on; None if it does not."""
+    return recipe.stages.get(getattr(recipe.stages[stage], "of", ""))
 
 
 @cache
-def needs(options: Any, image: tuple[int, int, int], classes: int) -> tuple[int, int]:
-    """(fixed bytes, bytes per sample) of training with a `train` stage's options on images (C, H, W), in fp32.
+def started() -> int:
+    """Bytes that this process holds, on a CPU, with libraries loaded and before any data, and what it will add."""
+    return psutil.Process().memory_info().rss + STARTED
 
-    Fixed are weights, gradients and optimizer state; per sample are the views and what the forward pass
-    keeps for the backward pass. The pass is made on torch's meta device, so it takes no time and no memory.
+
+def splits(recipe: Recipe, stage: str) -> set[str]:
+    """The splits that have been loaded by the time that a stage trains: those of the stages before it, too."""
+    loaded: set[str] = set()
+    for name, options in recipe.stages.items():
+        loaded.add(getattr(options, "split", "train"))
+        loaded |= {"test"} if hasattr(options, "of") else set()
+        if name == stage:
+            break
+    return loaded
+
+
+def _images(recipe: Recipe, splits: Iterable[str]) -> int:
+    """Bytes of the splits, which are kept in memory unless their images stay encoded."""
+    declared = declaration(str(recipe.dataset))
+    return 0 if declared.varied else sum(declared.splits[s] for s in splits) * prod(declared.shape)
+
+
+@cache
+def peak(options: Any, of: Any, dataset: str, place: Place, plan: BatchPlan) -> Peak:
+    """The most bytes of tensors that are alive at once on the device in a step of the plan, or beside it.
+
+    The step is rehearsed on the CPU for a GPU too, where, as torch manages the memory, all count as small. `options`
+    are those of a stage that trains, `of` those of the stage that it builds on, if it does.
     """
-    shape = options.views.shape(image)
+    declared = declaration(dataset)
+    samples = declared.splits[getattr(options, "split", "train")]
     with torch.device("meta"):
-        network = build(options.network, shape, classes)
-        method = components.load(("methods",), options.method.name)(options.method, *network)
-    weights = sum(p.numel() * p.element_size() for p in method.parameters())
-    fixed = weights * (2 + OPTIMIZER_STATES[options.optimizer.name])
-    few, more = (_kept(method, blank_views(options.views, image, n, "meta")) for n in (2, 4))
-    return fixed, (more - few) // 2
+        made = method(options, of, dataset)
+    channels_last(made)
+    rehearsal = Rehearsal(HEAP if place.device == "cpu" else sys.maxsize)
+    twin = rehearsal.twin(made)
+    with rehearsal:
+        return _Rehearsed(rehearsal, twin, options, declared.shape, samples, place, plan).peak()
 
 
-def micro_batch(plan: BatchPlan, fixed: int, each: int, memory: float) -> int | None:
-    """The largest micro-batch that fits into `memory` bytes; None when a process's whole share fits.
-
-    At least one sample: whether even that is too much shows when it is tried.
-    """
-    fits = max(1, int((memory * SHARE - fixed) // each))
-    if max(plan.shares(plan.size)) <= fits:
-        return None
-    return fits // plan.span * plan.span or fits
+def method(options: Any, of: Any, dataset: str) -> Any:
+    """What a stage trains, with fresh weights."""
+    declared = declaration(dataset)
+    classes = declared.classes_in(getattr(options, "split", "train"))
+    return components.load(("stages",), options.kind).method(options, of, declared.shape, classes)
 
 
-def chosen(
-    options: Any, image: tuple[int, int, int], classes: int, setup: Setup, plan: BatchPlan
-) -> int | None:
-    """The micro-batch for a `train` stage on this machine; None when no gradient caching is needed."""
-    fixed, each = needs(options, image, classes)
-    return setup.agree(micro_batch(plan, fixed, each, room(setup)))
+@dataclass
+class _Rehearsed:
+    """One step as the engine makes it, with the largest chunk in place of all."""
+
+    count: Rehearsal
+    method: Method
+    options: Any
+    image: tuple[int, int, int]
+    samples: int
+    place: Place
+    plan: BatchPlan
+
+    def peak(self) -> Peak:
+        method, o = self.method, self.options
+        method.apart = o.batch.bn_views == "apart"
+        method.begin(self.samples)
+        self.span = convert(method)
+        optimizer = optim.build(o.optimizer, optim.groups(o.optimizer, method))
+        for p in method.parameters():
+            p.grad = torch.empty_like(p) if p.requires_grad else None
+        optimizer.step()
+        state = sum(self.count.now) - sum(p.grad.nbytes for p in method.parameters() if p.grad is not None)
+        views = self._views()
+        when = {"step": 10, "total": 20, "epoch": 1, "epochs": 2, "per_epoch": 10}  # all parts train by then
+        undo = undoing(method)  # as the engine does, which may give a step up
+        call(method.before_step, when)
+        embedded = self._step(optimizer, views)
+        standing = self.count.now
+        call(method.after_step, {**when, **embedded})
+        del undo
+        copied = (COPIES if self.place.device == "cpu" else 1) * state
+        saving = Bytes(standing.small + copied, standing.large)
+        making = self._making_views(standing)
+        together = max(self.count.together, sum(saving), sum(making))
+        return Peak(*self.count.peak.most(saving).most(making), together)
+
+    def _views(self) -> dict[str, Tensor]:
+        """The views of this process's share."""
+        return blank_views(self.options.views, self.image, max(self.plan.shares(self.plan.size)))
+
+    def _facts(self, n: int) -> dict[str, Tensor]:
+        index = torch.zeros(n, dtype=torch.int64)
+        return {"label": index, "index": index}
+
+    def _step(self, optimizer: torch.optim.Optimizer, views: dict[str, Tensor]) -> dict[str, Tensor]:
+        method, plan, cached = self.method, self.plan, self.plan.cached
+        method.train()
+        optimizer.zero_grad(set_to_none=True)
+        facts = self._facts(plan.size)
+        if method.shuffles:
+            with torch.no_grad():
+                facts |= self._whole(self._embed(method.keys, views, facts))
+        with torch.set_grad_enabled(not cached):
+            part = self._embed(method.embed, views, facts)
+        whole = {name: x.requires_grad_(x.is_floating_point()) for name, x in self._whole(part).items()}
+        call(method.loss, facts | whole).backward()
+        parts = {name: x.detach().clone() for name, x in whole.items()} if cached else {}  # of all chunks
+        part = self._embed(method.embed, views, facts) if cached else part
+        pairs = [(x, whole[name].grad) for name, x in part.items() if x.requires_grad]
+        if pairs := [(x, g[: len(x)]) for x, g in pairs if g is not None]:
+            torch.autograd.backward([x for x, _ in pairs], [g for _, g in pairs])
+        optim.clip(optimizer, self.options.optimizer.max_norm)
+        optimizer.step()
+        del parts
+        return facts | {name: x.detach() for name, x in whole.items()}
+
+    def _whole(self, part: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What the chunk's results are for the whole batch."""
+        return {name: x.detach().new_zeros(self.plan.size, *x.shape[1:]) for name, x in part.items()}
+
+    def _embed(
+        self, function: Callable[..., Any], views: dict[str, Tensor], facts: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """The largest chunk of this process, embedded; in float32 at least, as the engine hands it on."""
+        chunk = max(self.plan.chunks(self.plan.size, 0), key=lambda c: c.stop - c.start)
+        n, span = chunk.stop - chunk.start, self.span
+        span.groups, span.size, span.total = chunk.groups, self.plan.span, self.plan.size
+        span.synchronised = self.plan.synchronised(self.plan.size)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.place.precision == "bf16"):
+            embedded = call(function, {name: x[:n] for name, x in (views | facts).items()})
+        return {name: x.to(torch.promote_types(x.dtype, torch.float32)) for name, x in embedded.items()}
+
+    def _making_views(self, standing: Bytes) -> Bytes:
+        """What is alive while the next step's views are made, beside those of this one."""
+        n, shape = max(self.plan.shares(self.plan.size)), self.options.views.shape(self.image)
+        size = n * bytes_a_sample(self.options.views, self.image)
+        small = 4 * n * prod(shape) < self.count.heap
+        return Bytes(standing.small + size * small, standing.large + size * (not small))
 
 
-def room(setup: Setup) -> float:
-    """Bytes that this process may use (those free on its GPU, or its share of the host's), in terms of fp32.
-
-    In bf16 the activations, which are nearly all, take half as much: there is room for twice as many.
-    """
-    if setup.device.type == "cuda":
-        free = float(torch.cuda.mem_get_info(setup.device)[0])
-    else:
-        free = psutil.virtual_memory().available / setup.processes
-    return 2 * free if setup.precision == "bf16" else free
+@cache
+def bytes_a_sample(options: Views, image: tuple[int, int, int]) -> int:
+    """The most bytes that are alive while views of one image (C, H, W) are made: measured, on a few."""
+    some = max(4, min(64, 2**18 // prod(image[1:])))
+    images, index = torch.zeros(some, *image, dtype=torch.uint8), torch.arange(some)
+    augment = Augment(options, image[-1], [0.5] * image[0], [0.5] * image[0])
+    with Count() as count:
+        augment(images[index], key("memory"), index)
+    return count.peak.large // some
 
 
 def blank_views(
-    options: Views, image: tuple[int, int, int], n: int, device: torch.device | str
+    options: Views, image: tuple[int, int, int], n: int, device: torch.device | str = "cpu"
 ) -> dict[str, Tensor]:
     """Views of `n` images (C, H, W) as a method gets them, all zero."""
     kinds = {"views": options} | ({"local": options.local} if options.local else {})
     return {k: torch.zeros(n, v.count, *v.shape(image), device=device) for k, v in kinds.items()}
-
-
-def _kept(method: nn.Module, views: dict[str, Tensor]) -> int:
-    """Bytes of the views and of the distinct tensors that a forward pass saves for the backward pass."""
-    kept: dict[int, int] = {}
-    weights = {id(p) for p in method.parameters()}
-
-    def note(x: Tensor) -> Tensor:
-        if id(x) not in weights:
-            kept[x.untyped_storage()._cdata] = x.numel() * x.element_size()
-            alive.append(x)  # the address of a storage is only its own while it lives
-        return x
-
-    alive: list[Tensor] = []
-    label = torch.zeros(len(views["views"]), dtype=torch.long, device="meta")
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda x: x):
-        outputs = call(method.embed, {**views, "label": label, "index": label})  # type: ignore[arg-type]
-        alive.extend(outputs.values())
-    return sum(v.numel() * v.element_size() for v in views.values()) + sum(kept.values())

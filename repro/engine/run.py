@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from repro import components, paths, source
 from repro.data.load import ImageSet, look_alike
 from repro.data.load import load as load_data
-from repro.engine import state
+from repro.engine import memory, state
 from repro.engine.budget import Deadline
 from repro.engine.keys import key
 from repro.engine.setup import Setup
@@ -37,7 +37,8 @@ class Run:
     """One execution of a recipe. `recipe` is as it will be executed; a smoke run shrinks it itself.
 
     A `fresh` run forgets what an earlier one has left; else it goes on from there. One that is kept `apart`, by the
-    code that computes it, goes on only from what that code has left.
+    code that computes it, goes on only from what that code has left. Without a `micro_batch` each stage has the one
+    with which a process takes at most `memory` bytes, if that is given.
     """
 
     recipe: Recipe
@@ -49,6 +50,7 @@ class Run:
     apart: bool = False
     deadline: Deadline = field(default_factory=Deadline)
     micro_batch: int | None = None
+    memory: float | None = None
     progress_every: float = 0.0
     checkpoint_every: float = 60.0
     say: Callable[[str], None] = print
@@ -79,7 +81,7 @@ class Run:
                     folder=self.folder / name,
                     load=data,
                     deadline=self.deadline,
-                    micro_batch=self.micro_batch,
+                    micro_batch=self.micro_batch or self._fitting(recipe, name),
                     checkpoint_every=self.checkpoint_every,
                     progress_every=self.progress_every,
                     say=self.say,
@@ -88,6 +90,9 @@ class Run:
                 deviations += ctx.deviations
                 pictures += ctx.pictures
             return self._record(recipe, outcomes, deviations, pictures, sessions)
+
+    def _fitting(self, recipe: Recipe, stage: str) -> int | None:
+        return memory.micro_batch(recipe, stage, memory.place(self.setup), self.memory)
 
     def _data(self, split: str) -> ImageSet:
         name = self.recipe.dataset

@@ -13,6 +13,7 @@ from repro.engine.describe import describe
 from repro.engine.loop import Collapse
 from repro.engine.outlook import outlook
 from repro.engine.ready import hindrance
+from repro.engine.room import room
 from repro.engine.run import Run
 from repro.engine.setup import Setup, set_up
 from repro.errors import UserError
@@ -49,6 +50,7 @@ class Session:
     only_feasible: bool = False
     echo: Callable[[str], None] = print
     _touched: list[Recipe] = field(default_factory=list)
+    _limit: float | None = None  # bytes that a process may take
 
     def run(self, work: Sequence[tuple[Recipe, Sequence[int]]]) -> int:
         """Runs every recipe with its seeds and prints the table. Returns the exit status.
@@ -104,9 +106,8 @@ class Session:
             why = outdated_because(list(outdated.values()), version(recipe))
             self._say(f"{recipe.id}, seeds {', '.join(map(str, outdated))}: recorded. {why}")
         if todo or (outdated and self.confirm):
-            where = f"{setup.device.type}, {setup.precision}"
-            limit = None if self.smoke else memory.room(setup)
-            self._say(describe(recipe, where, setup.processes, self.micro_batch, limit))
+            self._limit = None if self.smoke else setup.agree(room(setup))
+            self._say(describe(recipe, memory.place(setup), self.micro_batch, self._limit))
             if advice := None if self.smoke else outlook(recipe, len(todo) or 1, setup.device.type):
                 self._say(advice)
         if self.confirm:
@@ -166,6 +167,7 @@ class Session:
             apart=apart,
             deadline=self._deadline,
             micro_batch=self.micro_batch,
+            memory=self._limit,
             checkpoint_every=budget.seconds(self.checkpoint_every),
             progress_every=0.2 if sys.stderr.isatty() else 20.0,
             say=self._say,

@@ -14,7 +14,7 @@ import torch
 from accelerate import Accelerator, InitProcessGroupKwargs
 
 from repro import host
-from repro.engine.allocation import keep_freed_memory
+from repro.engine.allocation import keep_small_blocks
 from repro.errors import UserError
 
 # A process may wait for the others as long as their work takes: one that has died is noticed by its launcher.
@@ -97,7 +97,7 @@ def set_up(device: str = "auto", precision: str = "auto", recipe_precision: str 
         chosen = "fp32"
     _round_fp32(chosen)
     if not on_gpu:
-        keep_freed_memory()
+        keep_small_blocks()
     return Setup(_accelerator(on_gpu), chosen)
 
 

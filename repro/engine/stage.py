@@ -12,6 +12,7 @@ import torch
 
 from repro.data.load import ImageSet
 from repro.engine.budget import Deadline
+from repro.engine.method import Method
 from repro.engine.setup import Setup
 from repro.options import Options, StageOptions
 from repro.recipes.schema import Deviation, Recipe
@@ -99,6 +100,14 @@ class Stage:
         """The precision for the record: what ran, not what was asked for."""
         own = self.options.precision
         return setup.precision if own is None or (own, setup.precision) == ("fp32", "tf32") else own
+
+    @classmethod
+    def method(cls, options: Any, of: Any, shape: tuple[int, int, int], classes: int) -> Method:
+        """What a stage with a `batch` trains, with fresh weights, for images of `shape` (C, H, W).
+
+        `of` are the options of the stage that it builds on, if it does.
+        """
+        raise NotImplementedError
 
     @classmethod
     def smoke(cls, options: Any) -> Any:

@@ -42,10 +42,14 @@ class Bare(nn.Identity):
         self.dim = dim
 
 
+def untrained(options: Any, shape: tuple[int, int, int], classes: int) -> Network:
+    """The network of a `train` stage's options, for images of `shape` (C, H, W), with freshly drawn weights."""
+    return build(options.network, options.views.shape(shape), classes)
+
+
 def trained(ctx: Context, stage: str, data: ImageSet) -> Network:
     """The network that an earlier `train` stage left, frozen and in eval mode, on the run's device."""
-    options: Any = ctx.recipe.stages[stage]
-    network = build(options.network, options.views.shape(data.shape), data.classes)
+    network = untrained(ctx.recipe.stages[stage], data.shape, data.classes)
     tensors, _ = checkpoint.load(ctx.of(stage) / "output.safetensors")
     for name, module in network._asdict().items():
         checkpoint.unpack({name: module}, tensors, {})

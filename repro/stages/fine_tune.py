@@ -12,9 +12,10 @@ from repro.data.load import ImageSet
 from repro.engine.features import accuracy, extract, frozen, labelled
 from repro.engine.fit import fit
 from repro.engine.keys import key, permutation
+from repro.engine.method import Method
 from repro.engine.stage import Context, Outcome, Stage, tiny
 from repro.methods.cross_entropy import CrossEntropy
-from repro.networks.build import trained
+from repro.networks.build import trained, untrained
 from repro.options import (
     Field,
     LabelledViewsSpec,
@@ -53,6 +54,11 @@ class FineTune(Stage):
             logits = extract(ctx, network, test, o.views)
         facts = {**loop.facts, "labelled": len(data.labels)}
         return Outcome(accuracy(logits.cpu(), test.labels), loop.curve, facts)
+
+    @classmethod
+    def method(cls, options: Any, of: Any, shape: tuple[int, int, int], classes: int) -> Method:
+        encoder: Any = untrained(of, shape, classes).encoder
+        return Tuned(encoder, nn.Linear(encoder.dim, classes), options.head_lr)
 
     @classmethod
     def smoke(cls, options: Any) -> Any:

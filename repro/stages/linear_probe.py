@@ -12,7 +12,7 @@ from repro.engine.fit import fit
 from repro.engine.keys import key
 from repro.engine.method import Method, view_cross_entropy
 from repro.engine.stage import Context, Outcome, Stage, tiny
-from repro.networks.build import trained
+from repro.networks.build import trained, untrained
 from repro.options import LabelledViewsSpec, NetworkOf, TrainingOptions, Views
 
 
@@ -37,6 +37,11 @@ class LinearProbe(Stage):
             loop = fit(ctx, probe, data, self.options, ctx.micro_batch)
             logits = probe.head(extract(ctx, encoder, test, self.options.views))
         return Outcome(accuracy(logits.cpu(), test.labels), loop.curve, loop.facts)
+
+    @classmethod
+    def method(cls, options: Any, of: Any, shape: tuple[int, int, int], classes: int) -> Method:
+        encoder: Any = untrained(of, shape, classes).encoder.requires_grad_(False)
+        return Probe(encoder, nn.Linear(encoder.dim, classes))
 
     @classmethod
     def smoke(cls, options: Any) -> Any:

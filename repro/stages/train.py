@@ -9,13 +9,12 @@ from pydantic import model_validator
 from torch import nn
 
 from repro import components
-from repro.engine import checkpoint, memory
+from repro.engine import checkpoint
 from repro.engine.features import accuracy, extract, frozen, labelled
 from repro.engine.fit import fit
 from repro.engine.keys import key
 from repro.engine.method import Method, names
 from repro.engine.online import Online
-from repro.engine.plan import batch_plan
 from repro.engine.stage import Context, Outcome, Stage, capped, tiny
 from repro.networks.build import build
 from repro.options import (
@@ -69,20 +68,25 @@ class Train(Stage):
         kind = components.load(("methods",), o.method.name)
         data = labelled(ctx, o.split) if o.online or names(kind.loss, "label") else ctx.data(o.split)
         torch.manual_seed(key(ctx.seed, ctx.stage, "weights"))
-        network: Any = build(o.network, o.views.shape(data.shape), data.classes)
-        method = kind(o.method, *network)
-        plan = batch_plan(o.batch, ctx.setup.processes)
-        micro_batch = ctx.micro_batch or memory.chosen(o, data.shape, data.classes, ctx.setup, plan)
-        fitted = Online(o.online, method, network.encoder.dim, data.classes) if o.online else method
+        fitted = self.method(o, None, data.shape, data.classes)
         if o.collapse == "record":
             fitted.guarded = ()
-        loop = fit(ctx, fitted, data, o, micro_batch)
+        loop = fit(ctx, fitted, data, o, ctx.micro_batch)
+        method = fitted.method if isinstance(fitted, Online) else fitted
         method.end()
         if ctx.setup.main:
             checkpoint.save(ctx.folder / "output.safetensors", method.state_dict(), {})
         last = {name: value for point in loop.curve for name, value in point.items()}
         metrics = {name: last[name] for name in ("loss", "spread") if name in last}
         return Outcome(metrics | self._online(ctx, fitted), loop.curve, loop.facts)
+
+    @classmethod
+    def method(cls, options: Any, of: Any, shape: tuple[int, int, int], classes: int) -> Method:
+        network: Any = build(options.network, options.views.shape(shape), classes)
+        method = components.load(("methods",), options.method.name)(options.method, *network)
+        if options.online is None:
+            return method
+        return Online(options.online, method, network.encoder.dim, classes)
 
     def _online(self, ctx: Context, fitted: Method) -> dict[str, float]:
         """The accuracy of the classifier that was trained beside the network, if there was one."""
