@@ -29,9 +29,10 @@ def tally(standings: Iterable[Standing], by: Literal["tier", "family"]) -> dict[
 
 
 def figures(standings: Sequence[Standing]) -> dict[str, Any]:
-    """All figures: `papers`, one for each status, the reasons for `out of reach`, by tier and by family."""
+    """All figures: `papers`, of which `listed` are on the reading list, one for each status, the reasons for `out of reach`, by tier and by family."""
     return {
         "papers": len(standings),
+        "listed": sum(bool(s.paper.lists) for s in standings),
         **_in_order(Counter(s.status for s in standings)),
         "reasons": dict(Counter(s.reason for s in standings if s.reason).most_common()),
         "numbers": dict(Counter(r.evidence for s in standings for r in s.paper.reported).most_common()),
@@ -47,7 +48,7 @@ def report(standings: Sequence[Standing], format: str = "text") -> str:
     numbers = ", ".join(f"{count} {evidence}" for evidence, count in facts["numbers"].items())
     kinds = ", ".join(f"{facts[status]} {status}" for status in STATUSES)
     sentences = [
-        f"{facts['papers']} papers: {kinds}{f' ({reasons})' if reasons else ''}.",
+        f"{facts['papers']} papers{_beyond(facts)}: {kinds}{f' ({reasons})' if reasons else ''}.",
         f"They report {sum(facts['numbers'].values())} numbers that are on file, by evidence: {numbers}.",
     ]
     tables = [
@@ -55,6 +56,12 @@ def report(standings: Sequence[Standing], format: str = "text") -> str:
         _table(facts["families"], "family", facts, format),
     ]
     return "\n\n".join([*(paragraph(s, format) for s in sentences), *tables, paragraph(LEGEND, format)])
+
+
+def _beyond(facts: Mapping[str, int]) -> str:
+    """The papers that are on no list: recipes need them."""
+    more = facts["papers"] - facts["listed"]
+    return f" ({facts['listed']} of the reading list and {more} more that recipes need)" if more else ""
 
 
 def markdown(results: Sequence[Row]) -> str:

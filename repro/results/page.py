@@ -95,7 +95,7 @@ def in_readme(text: str) -> str:
     found = all_rows(Store(paths.results_dir()))
     counts = figures(survey(found)[0])
     papers = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
-    told = f"{headline(found)} Of {counts['papers']} papers: {papers}; see [the results](results/README.md)."
+    told = f"{headline(found)} Of {counts['papers']} papers on file: {papers}; see [the results](results/README.md)."
     return f"{before}{mark}\n{fill(told, 118, break_on_hyphens=False)}\n{end}{after}"
 
 

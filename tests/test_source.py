@@ -1,0 +1,129 @@
+"""The digest of the code behind a result: what computes counts, and what does not, does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from repro import source
+from repro.recipes.load import load
+from tests.conftest import ROOT
+
+PARTS = "repro.methods.parts"
+METHOD = '''\
+"""A method."""
+
+from typing import Any
+
+from repro.engine.stage import Stage
+from repro.methods.parts.helpers import used
+
+SCALE = 2.0
+
+
+class Thing:
+    """Says something."""
+
+    class Options:
+        temperature: float = 0.1
+
+    def loss(self, z: Any) -> Any:
+        return used(z) * SCALE  # nats
+'''
+HELPERS = """\
+from repro.methods.parts import deeper
+
+
+def used(z):
+    from repro.methods.parts.lazy import late
+
+    return late(deeper.step(z))
+
+
+def unused(z):
+    return z
+"""
+FILES = {
+    "methods/thing.py": METHOD,
+    "methods/parts/helpers.py": HELPERS,
+    "methods/parts/deeper.py": "def step(z):\n    return z + 1\n\n\ndef other(z):\n    return z\n",
+    "methods/parts/lazy.py": "def late(z):\n    return z\n",
+    "engine/stage.py": "class Stage:\n    pass\n",
+}
+Digests = Callable[[], dict[str, str]]
+
+
+@pytest.fixture
+def digests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Digests]:
+    """The digests of the class `Thing` in a package made of FILES, read anew at each call."""
+    package = tmp_path / "repro"
+    for name, text in FILES.items():
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text(text)
+    monkeypatch.setattr(source, "PACKAGE", package)
+    monkeypatch.setattr(source, "_remembered", source._read)
+
+    def forget() -> None:
+        for known in (source._digests, source._counts, source._facts):
+            known.cache_clear()
+
+    def read() -> dict[str, str]:
+        forget()
+        return source._digests(frozenset({("repro.methods.thing", "Thing")}))
+
+    yield read
+    forget()
+
+
+def test_what_is_used_is_followed_through_imports(digests: Digests) -> None:
+    assert list(digests()) == [f"{PARTS}.deeper", f"{PARTS}.helpers", f"{PARTS}.lazy", "repro.methods.thing"]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "changes"),
+    [
+        ("methods/thing.py", "* SCALE", "/ SCALE", ["repro.methods.thing"]),
+        ("methods/thing.py", "2.0", "3.0", ["repro.methods.thing"]),
+        ("methods/parts/helpers.py", "deeper.step", "deeper.other", [f"{PARTS}.deeper", f"{PARTS}.helpers"]),
+        ("methods/parts/deeper.py", "z + 1", "z - 1", [f"{PARTS}.deeper"]),
+        ("methods/parts/lazy.py", "return z", "return -z", [f"{PARTS}.lazy"]),
+        # what is not used, or does not compute
+        ("methods/parts/helpers.py", "return z\n", "return -z\n", []),
+        ("methods/parts/deeper.py", "def other(z):\n    return z", "def other(z):\n    return -z", []),
+        ("methods/thing.py", "  # nats", "  # in nats", []),
+        ("methods/thing.py", "Says something.", "Says something else.", []),
+        ("methods/thing.py", "z: Any) -> Any", "z: float) -> float", []),
+        ("methods/thing.py", "0.1", "0.2", []),  # a default is part of the recipe's hash
+        ("engine/stage.py", "pass", "x = 1", []),
+    ],
+)  # fmt: skip
+def test_only_what_computes_counts(
+    digests: Digests, tmp_path: Path, file: str, old: str, new: str, changes: list[str]
+) -> None:
+    before = digests()
+    path = tmp_path / "repro" / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    assert source.changed(before, digests()) == changes
+
+
+def test_every_component_of_a_recipe_counts() -> None:
+    found = source.components(load("moco-cifar10-mini"))
+    for module in ("methods.moco", "methods.parts.memory", "networks.resnet_cifar", "networks.heads.mlp"):
+        assert f"repro.{module}" in found
+    for module in ("stages.train", "stages.knn", "engine.fit", "engine.update", "views.augment"):
+        assert f"repro.{module}" in found
+    assert not any(m.startswith(("repro.results", "repro.cli", "repro.engine.run")) for m in found)
+
+
+def test_every_module_of_the_engine_is_either_counted_or_known_to_carry_only() -> None:
+    """A new one has to be decided about: does it compute, or only carry the work?"""
+    carrying = {
+        "abandon", "allocation", "blank", "budget", "checkpoint", "compiling", "describe", "find", "launch", "loop",
+        "memory", "outlook", "ready", "replicas", "room", "run", "session", "setup", "signature", "stage", "state",
+    }  # fmt: skip
+    modules = {path.stem for path in (ROOT / "repro" / "engine").glob("[a-z]*.py")}
+    assert modules == carrying | set(source.ENGINE)
