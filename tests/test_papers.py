@@ -266,7 +266,8 @@ def test_the_report_shows_the_figures() -> None:
     ]
     text = report(standings, "md")
     assert text.startswith(
-        "3 papers (0 of the reading list and 3 more that recipes need): 1 reproduced, 0 partly reproduced, 0 theory checked, 0 tried, 0 runnable, 1 planned, "
+        "3 papers (0 of the reading list and 3 more that recipes need): 1 reproduced, 0 partly reproduced, "
+        "0 theory checked, 0 tried, 0 runnable, 1 planned, "
         "1 out of reach (1 closed data)."
     )
     assert "They report 3 numbers that are on file, by evidence: 2 paper, 1 memory." in text

@@ -29,7 +29,8 @@ def tally(standings: Iterable[Standing], by: Literal["tier", "family"]) -> dict[
 
 
 def figures(standings: Sequence[Standing]) -> dict[str, Any]:
-    """All figures: `papers`, of which `listed` are on the reading list, one for each status, the reasons for `out of reach`, by tier and by family."""
+    """All figures: `papers`, of which `listed` are on the reading list, one for each status, the reasons for
+    `out of reach`, by tier and by family."""
     return {
         "papers": len(standings),
         "listed": sum(bool(s.paper.lists) for s in standings),
