@@ -516,7 +516,7 @@ def test_a_file_of_data_that_is_not_there_is_not_called_damaged(
 
     columns = declare.declaration("cifar10").columns
     assert columns is not None
-    with pytest.raises(UserError, match=r"train.parquet: cannot be read: No such file or directory\.$"):
+    with pytest.raises(UserError, match=r"train.parquet: the file is not there any more; delete it\.$"):
         len(File(tmp_path / "train.parquet", columns, "delete it"))
     (tmp_path / "cifar10").mkdir()
     for split in ("train", "test"):

@@ -38,8 +38,9 @@ def started(project: Path, *arguments: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     pipe = subprocess.PIPE
     process = subprocess.Popen(
-        command, cwd=project, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True
-    )
+        command, cwd=project, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # also where these tests ignore it
+    )  # fmt: skip
     for _ in range(1200):
         if list(project.glob(".repro/runs/r/*/log.jsonl")):
             return process

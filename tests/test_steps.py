@@ -229,12 +229,7 @@ def test_a_failure_in_the_update_is_not_repeated(tmp_path: Path, monkeypatch: py
 # --- groups of one
 
 
-def test_a_batch_of_one_is_refused_where_batchnorm_would_see_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        "repro.engine.fit._checked_spread", lambda embedded, step: 1.0
-    )  # of one sample it is 0
+def test_a_batch_of_one_is_refused_where_batchnorm_would_see_it(tmp_path: Path) -> None:
     o = options(4)
     o.batch = o.batch.model_copy(update={"size": 37, "bn_span": None})  # of 38
     with pytest.raises(UserError, match=r"single sample: a batch of 1 with.*drop_last"):

@@ -97,8 +97,8 @@ def test_a_run_is_counted_by_the_samples_that_it_processed(
     made: list[Loop] = []
 
     class Kept(Loop):
-        def __init__(self, *arguments: Any) -> None:
-            super().__init__(*arguments)
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
             made.append(self)
 
     monkeypatch.setattr("repro.engine.fit.Loop", Kept)

@@ -16,7 +16,6 @@ from repro import paths
 from repro.data.declare import DataSet, declaration
 from repro.data.schema import Columns, Hub
 from repro.errors import UserError
-from repro.files import listed
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,10 @@ class Files:
         return "this file" if self.place == "REPRO_DATA" else f"the folder {self.paths[0].parent}"
 
 
+class DeadLink(UserError):
+    """A file of a data set is a link to what is not there."""
+
+
 def available(name: str) -> str | None:
     """The place or places that the data comes from, or None when a split is missing.
 
@@ -47,7 +50,7 @@ def available(name: str) -> str | None:
     declared = declaration(name)
     try:
         places = [place(declared, split) for split in declared.splits]
-    except UserError:  # `lacking` says why
+    except DeadLink:  # `lacking` says why
         return None
     return None if None in places else ", ".join(dict.fromkeys(map(str, places)))
 
@@ -58,7 +61,7 @@ def lacking(name: str) -> str:
     try:
         for split in declared.splits:
             place(declared, split)
-    except UserError as error:
+    except DeadLink as error:
         return str(error).rstrip(".")
     return declared.how_to_get
 
@@ -74,14 +77,14 @@ def place(declared: DataSet, split: str) -> str | None:
 
 
 def find_files(declared: DataSet, split: str) -> Files | None:
-    """The files of a split under `$REPRO_DATA` or in the hub's cache, or None. Raises UserError for a dead link."""
+    """The files of a split under `$REPRO_DATA` or in the hub's cache, or None. Raises DeadLink."""
     if declared.columns is None:
         return None
     name = declared.hub_split(split)
     if root := os.environ.get("REPRO_DATA"):
         folder = paths.from_home(root) / declared.name
         for pattern in (f"{name}-*.parquet", f"{name}-*.arrow"):
-            if found := listed(folder, pattern):
+            if found := sorted(folder.glob(pattern)):
                 _follow(found)
                 return Files("REPRO_DATA", declared.columns, tuple(found))
     if declared.source.hub and (found := _hub_files(declared.source.hub, name)):
@@ -92,7 +95,7 @@ def find_files(declared: DataSet, split: str) -> Files | None:
 def _follow(found: list[Path]) -> None:
     for path in found:
         if not path.exists():
-            raise UserError(
+            raise DeadLink(
                 f"{path} is a link to {path.readlink()}, which is not there; mend the link or remove it."
             )
 

@@ -100,6 +100,7 @@ def opened(encoded: bytes | None, channels: int) -> Image.Image:
     if encoded is None:
         raise ValueError("there are no image bytes")
     with Image.open(io.BytesIO(encoded), formats=FORMATS) as image:
+        image.load()  # what is not converted would be read only when it is used
         return converted(image, channels)
 
 
