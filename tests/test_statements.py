@@ -35,3 +35,11 @@ def test_a_recipe_for_a_gpu_states_its_precision_or_declares_that_it_is_another(
         r.id for r in compared if r.precision == "auto" and "precision" not in {d.what for d in r.deviations}
     ]
     assert len(compared) > 100 and not silent
+
+
+def test_a_third_partys_number_is_expected_of_pixels_normalised_as_it_does() -> None:
+    """Another policy than that of the recipe extended drops its normalisation; that of the set takes its place."""
+    theirs = [r for r in RECIPES if {e.source.of for e in r.expected} & {"solo-learn", "lightly"}]
+    views = {r.id: getattr(r.stages.get("pretrain"), "views", None) for r in theirs}
+    assert len(views) > 50
+    assert not [i for i, v in views.items() if v is None or v.normalise is None]
