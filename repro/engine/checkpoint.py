@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from repro.engine.state import damaged
 from repro.errors import UserError
 from repro.files import replacing
 
@@ -49,9 +50,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], Any]:
             raise ValueError("its digest is not that of its content")
         return tensors, json.loads(told["facts"])
     except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise UserError(
-            f"{path}: the checkpoint is damaged ({error}); delete this file to start the stage again."
-        ) from None
+        raise damaged(path, str(error)) from None
 
 
 def _digest(tensors: Mapping[str, Tensor], facts: str) -> str:

@@ -31,7 +31,7 @@ from repro.engine.plan import BatchPlan, batch_plan
 from repro.engine.setup import Setup
 from repro.networks.batchnorm import convert
 from repro.networks.layout import channels_last
-from repro.options import Batch, StageOptions, Views
+from repro.options import TrainingOptions, Views
 from repro.recipes.schema import Recipe
 from repro.views.augment import Augment
 
@@ -70,11 +70,6 @@ def place(setup: Setup) -> Place:
     return Place(setup.device.type, setup.precision, setup.processes)
 
 
-def trains(options: StageOptions) -> bool:
-    """Whether a stage trains in batches, which can be divided."""
-    return isinstance(getattr(options, "batch", None), Batch)
-
-
 def micro_batch(recipe: Recipe, stage: str, place: Place, limit: float | None) -> int | None:
     """The micro-batch with which a process of the stage takes at most `limit` bytes.
 
@@ -83,8 +78,8 @@ def micro_batch(recipe: Recipe, stage: str, place: Place, limit: float | None) -
     It divides the share into the fewest chunks, of whole BatchNorm groups if one fits, and of one sample at least:
     whether even that is too much shows when it is tried.
     """
-    options: Any = recipe.stages[stage]
-    if limit is None or not trains(options):
+    options = recipe.stages[stage]
+    if limit is None or not isinstance(options, TrainingOptions):
         return None
     plan = batch_plan(options.batch, place.processes)
     share = max(plan.shares(plan.size))

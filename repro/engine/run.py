@@ -22,6 +22,7 @@ from repro.engine.keys import key
 from repro.engine.setup import Setup
 from repro.engine.stage import Context, Outcome
 from repro.errors import UserError
+from repro.files import file_digest
 from repro.host import code_version, packages
 from repro.options import StageOptions
 from repro.pictures import failure
@@ -209,7 +210,7 @@ def finish(ctx: Context, options: StageOptions) -> Outcome:
             facts=outcome.facts,
             deviations=ctx.deviations,
             pictures=ctx.pictures,
-            files={p.name: state.file_digest(p) for p in _left(ctx)},
+            files={p.name: file_digest(p) for p in _left(ctx)},
         )
         state.write(path, saved)
     ctx.setup.agree(None)  # nobody reads this stage's files before they are there
@@ -226,7 +227,7 @@ def _whole(ctx: Context, path: Path) -> bool:
     """Whether the files of a finished stage are as it left them; if not, it is run again."""
     saved = state.read(path, state.Done)
     here = {p.name: p for p in _left(ctx)}
-    broken = [n for n, d in saved.files.items() if n not in here or state.file_digest(here[n]) != d]
+    broken = [n for n, d in saved.files.items() if n not in here or file_digest(here[n]) != d]
     if broken:
         ctx.say(f"{ctx.folder / broken[0]} is not as stage `{ctx.stage}` left it: the stage is run again.")
         path.unlink()

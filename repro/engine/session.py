@@ -12,7 +12,7 @@ from repro.engine import budget, memory
 from repro.engine.describe import describe
 from repro.engine.loop import Collapse
 from repro.engine.outlook import outlook
-from repro.engine.ready import hindrance
+from repro.engine.ready import hindrance, refuse
 from repro.engine.room import room
 from repro.engine.run import Run
 from repro.engine.setup import Setup, set_up
@@ -64,9 +64,10 @@ class Session:
             for recipe, seeds in {recipe.id: (recipe, seeds) for recipe, seeds in work}.values():
                 setup = set_up(self.device, self.precision, recipe.precision)
                 self._say = self.echo if setup.main else lambda text: None
-                if why := hindrance(recipe, here, setup.processes, self.smoke, self.only_feasible):
-                    if not self.only_feasible:
-                        raise UserError(f"Recipe `{recipe.id}`: {why}.")
+                why = hindrance(recipe, here, setup.processes, self.smoke, self.only_feasible)
+                if not self.only_feasible:
+                    refuse(recipe, why)
+                elif why:
                     self._say(f"Skipped {recipe.id}: {why}.")
                     continue
                 self._touched.append(recipe)
