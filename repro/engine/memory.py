@@ -39,7 +39,7 @@ STARTED = 70 * 2**20  # what the first steps of a process add on a CPU: compiled
 HOLES = {
     "cpu": 1.5,
     "cuda": 1.1,
-}  # what small tensors take of a CPU's heap, and tensors of torch's cache on a GPU
+}  # what small tensors take of a CPU's heap, and all of torch's cache on a GPU
 MAPPED = 1.05  # what large ones take on a CPU, with the workspaces of kernels
 COPIES = 3  # of weights and optimizer state while a checkpoint is written, on the host
 
