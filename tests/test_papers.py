@@ -114,7 +114,8 @@ def test_each_mistake_is_told_with_its_line(
 def test_an_invalid_file_does_not_hide_the_others(own_papers: Path) -> None:
     (own_papers / "doe2020-thing.yaml").write_text(WHOLE)
     (own_papers / "roe2020-other.yaml").write_text("slug: roe2020-other\n")
-    assert [type(p) for p in load.papers()] == [Paper, InvalidFile]
+    found, wrong = load.every()
+    assert [type(p) for p in (*found, *wrong)] == [Paper, InvalidFile]
     done = repro("papers", "--json", cwd=own_papers.parent)
     assert done.returncode == 0 and "Skipped: " in done.stderr
     assert [p["slug"] for p in json.loads(done.stdout)] == ["doe2020-thing"]
@@ -308,8 +309,9 @@ def test_escaped_text_means_the_same_to_tex(text: str) -> None:
 
 
 def test_every_entry_is_well_formed_and_named_by_its_slug() -> None:
-    for found in load.papers():
-        assert isinstance(found, Paper), found
+    papers, wrong = load.every()
+    assert papers and not wrong
+    for found in papers:
         entry = bibtex(found)
         assert re.match(rf"@(inproceedings|article|misc)\{{{found.slug},\n", entry)
         plain = re.sub(r"\\[{}]", "", entry)

@@ -36,10 +36,7 @@ from repro.recipes.schema import Recipe
 from repro.views.augment import Augment
 
 STARTED = 70 * 2**20  # what the first steps of a process add on a CPU: compiled kernels, buffers of threads
-HOLES = {
-    "cpu": 1.5,
-    "cuda": 1.1,
-}  # what small tensors take of a CPU's heap, and all of torch's cache on a GPU
+HOLES = {"cpu": 1.5, "cuda": 1.1}  # what tensors take, small ones of a CPU's heap, all of a GPU's cache
 MAPPED = 1.05  # what large ones take on a CPU, with the workspaces of kernels
 COPIES = 3  # of weights and optimizer state while a checkpoint is written, on the host
 

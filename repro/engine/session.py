@@ -38,8 +38,8 @@ class Session:
 
     overrides: Sequence[str] = ()
     smoke: bool = False
-    budget: str | None = None
-    checkpoint_every: str = "60s"
+    budget: float | None = None  # seconds
+    checkpoint_every: float = 60.0  # seconds
     micro_batch: int | None = None
     device: str = "auto"
     precision: str = "auto"
@@ -57,7 +57,7 @@ class Session:
 
         0: done, or stopped by the budget; 1: something failed; 130: stopped by a signal.
         """
-        self._deadline = budget.Deadline(budget.seconds(self.budget) if self.budget else None)
+        self._deadline = budget.Deadline(self.budget)
         here = machine()
         failures = 0
         with self._deadline.watching_signals():
@@ -169,7 +169,7 @@ class Session:
             deadline=self._deadline,
             micro_batch=self.micro_batch,
             memory=self._limit,
-            checkpoint_every=budget.seconds(self.checkpoint_every),
+            checkpoint_every=self.checkpoint_every,
             progress_every=0.2 if sys.stderr.isatty() else 20.0,
             say=self._say,
         )

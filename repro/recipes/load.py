@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from repro.errors import UserError
+from repro.errors import UserError, readable
 from repro.files import digest
 from repro.recipes.consistency import contradictions
 from repro.recipes.find import file_of, files, ids, unusable
@@ -58,13 +58,7 @@ def every(overrides: Sequence[str] = ()) -> tuple[list[Recipe], list[UserError]]
 
 def valid(recipe_ids: Iterable[str], overrides: Sequence[str] = ()) -> tuple[list[Recipe], list[UserError]]:
     """Those of the recipes that are valid; and what is wrong with each of the others."""
-    found, wrong = [], []
-    for recipe_id in recipe_ids:
-        try:
-            found.append(load(recipe_id, overrides))
-        except UserError as error:
-            wrong.append(error)
-    return found, wrong
+    return readable(lambda recipe_id: load(recipe_id, overrides), recipe_ids)
 
 
 def recipe_hash(recipe: Recipe) -> str:
