@@ -27,7 +27,7 @@ demo: install  ## run two small recipes and show reported against measured (no d
 test: install  ## run the tests (about 15 minutes on two cores)
 	@$(BIN)/pytest -n auto
 
-test-long: install  ## run the tests that take minutes each
+test-long: install  ## run the tests that take ten seconds to minutes each
 	@$(BIN)/pytest -m long
 
 gpu-check: install  ## run the tests that need a GPU (five minutes at most); without one, say so

@@ -69,16 +69,23 @@ def _abandoned(path: Path) -> bool:
     return machine == node() and (process == os.getpid() or not psutil.pid_exists(process))
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes the file whole. Raises UserError when the disk refuses; an earlier file stays as it was."""
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """As `replacing`, for what has to be written: raises UserError when the disk refuses."""
     try:
         with replacing(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+            yield temporary
     except OSError as error:
         raise UserError(
             f"{path} could not be written: {error.strerror or error}; what was there before is unharmed. "
             "Make room and run the same command again."
         ) from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes the file whole. Raises UserError when the disk refuses; an earlier file stays as it was."""
+    with writing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def copy(source: Path, path: Path) -> None:

@@ -54,7 +54,11 @@ What is already recorded is not run again (--force does), and what was interrupt
     help="Time between checkpoints.",
 )
 @click.option("--processes", type=click.IntRange(min=1), help="Processes on this machine, one a GPU.")
-@click.option("--plan", is_flag=True, help="Print how the batches would be divided here, and stop.")
+@click.option(
+    "--plan",
+    is_flag=True,
+    help="Print how batches would be divided here and the memory needed, and stop.",
+)
 @click.option("--memory", type=Positive(), metavar="GB", help="With --plan: as if each process had so much.")
 @click.option("--find-micro-batch", is_flag=True, help="Print the largest micro-batch that fits, and stop.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
@@ -139,7 +143,7 @@ def _planned(
 ) -> str:
     """What a run would do here, or with so much memory for each process."""
     from repro.engine import memory
-    from repro.engine.describe import describe
+    from repro.engine.describe import GB, describe
     from repro.engine.ready import indivisible, refuse
     from repro.engine.room import room
     from repro.engine.setup import set_up
@@ -147,7 +151,7 @@ def _planned(
     refuse(recipe, indivisible(recipe, processes))
     setup = set_up(device, precision, recipe.precision)
     place = replace(memory.place(setup), processes=processes)
-    limit = memory_gb * 2**30 if memory_gb else room(setup, processes)
+    limit = memory_gb * GB if memory_gb else room(setup, processes)
     return describe(recipe, place, micro_batch, limit)
 
 

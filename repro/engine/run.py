@@ -95,7 +95,9 @@ class Run:
     def _data(self, split: str) -> ImageSet:
         name = self.recipe.dataset
         if name is None:
-            raise UserError(f"Recipe `{self.recipe.id}` has a stage that needs data and names no `dataset`.")
+            raise UserError(
+                f"Recipe `{self.recipe.id}`: a stage needs data, and the recipe names no `dataset`."
+            )
         if self.smoke:
             return look_alike(name, split, SMOKE_SAMPLES, key(self.seed, "look-alike", split))
         with self.setup.main_first():
