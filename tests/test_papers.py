@@ -22,9 +22,10 @@ from repro.papers.standing import STATUSES, Standing, standing, survey
 from repro.papers.tie import problems
 from repro.recipes.check import check_recipes
 from repro.recipes.problems import InvalidFile
+from repro.recipes.scaffold import start
 from repro.recipes.schema import Recipe
 from repro.results.rows import Row
-from tests.conftest import Write, repro
+from tests.conftest import Write, forget, repro
 from tests.test_recipes import GOOD
 
 
@@ -189,6 +190,15 @@ def test_check_enforces_the_tie(write_recipe: Write) -> None:
     assert "the nearest is 96 % (evidence `code`)" in problem
     write_recipe("r", GOOD + claim.replace("96.1", "96"))
     assert list(check_recipes(["r"])) == []
+
+
+def test_a_recipe_can_be_started_from_every_paper(project: Path) -> None:
+    """Whatever the paper's protocol says: few epochs, huge batches, …"""
+    names = {f"{i}-{slug.rpartition('-')[2][:20]}": slug for i, slug in enumerate(load.slugs())}
+    for name, slug in names.items():
+        start(name, paper=slug, extends=None, family="tests")
+    forget()
+    assert [*check_recipes(names)] == []
 
 
 # ---- standing and coverage
