@@ -24,10 +24,10 @@ install: .venv/installed  ## create .venv and install everything
 demo: install  ## run two small recipes and show reported against measured (no data, no GPU)
 	@$(REPRO) run supcon-simplex-toy siren-image-mini --force --results .repro/demo
 
-test: install  ## run the tests
+test: install  ## run the tests (about 15 minutes on two cores)
 	@$(BIN)/pytest -n auto
 
-test-long: install  ## run the tests that take minutes
+test-long: install  ## run the tests that take ten seconds to minutes each
 	@$(BIN)/pytest -m long
 
 gpu-check: install  ## run the tests that need a GPU (five minutes at most); without one, say so

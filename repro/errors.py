@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
+from typing import TypeVar
+
+Found = TypeVar("Found")
 
 
 class UserError(Exception):
@@ -11,6 +14,17 @@ class UserError(Exception):
 
     The command line prints the message without a traceback and exits with status 2.
     """
+
+
+def readable(read: Callable[[str], Found], names: Iterable[str]) -> tuple[list[Found], list[UserError]]:
+    """What `read` gives for each of the names, in their order; and what is wrong with those that it refuses."""
+    found, wrong = [], []
+    for name in names:
+        try:
+            found.append(read(name))
+        except UserError as error:
+            wrong.append(error)
+    return found, wrong
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

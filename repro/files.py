@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -68,16 +69,23 @@ def _abandoned(path: Path) -> bool:
     return machine == node() and (process == os.getpid() or not psutil.pid_exists(process))
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes the file whole. Raises UserError when the disk refuses; an earlier file stays as it was."""
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """As `replacing`, for what has to be written: raises UserError when the disk refuses."""
     try:
         with replacing(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+            yield temporary
     except OSError as error:
         raise UserError(
             f"{path} could not be written: {error.strerror or error}; what was there before is unharmed. "
             "Make room and run the same command again."
         ) from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes the file whole. Raises UserError when the disk refuses; an earlier file stays as it was."""
+    with writing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def copy(source: Path, path: Path) -> None:
@@ -102,3 +110,14 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({error}); delete it and run the same command again.") from None
+
+
+def digest(value: Any) -> str:
+    """SHA-256 over the value as JSON, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 over the file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

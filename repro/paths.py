@@ -43,7 +43,8 @@ def results_dir() -> Path:
 
 def work_dir() -> Path:
     """What is not part of the results, see `runs_dir`. `$REPRO_RUNS`, or `.repro` in the project."""
-    return Path(os.environ.get("REPRO_RUNS") or project() / ".repro").expanduser()
+    given = os.environ.get("REPRO_RUNS")
+    return from_home(given) if given else project() / ".repro"
 
 
 def runs_dir() -> Path:

@@ -10,8 +10,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from repro.errors import UserError
-from repro.files import replacing
+from repro.files import writing
 
 # Okabe and Ito's colour-blind safe set, blue and vermilion first.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -61,11 +60,8 @@ def save(figure: Any, path: Path) -> Path:
     from matplotlib import rc_context
 
     undated = {"metadata": {"Date": None}} if path.suffix == ".svg" else {}
-    try:
-        with rc_context({"svg.fonttype": "none", "svg.hashsalt": "repro"}), replacing(path) as temporary:
-            figure.savefig(temporary, format=path.suffix[1:], dpi=200, **undated)
-    except OSError as error:
-        raise UserError(f"{path} could not be written: {error.strerror or error}.") from None
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "repro"}), writing(path) as temporary:
+        figure.savefig(temporary, format=path.suffix[1:], dpi=200, **undated)
     return path
 
 

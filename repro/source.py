@@ -43,9 +43,7 @@ def _declaring(values: Iterable[Any]) -> Iterator[tuple[str, str]]:
     """(module, class) of the components that declare these options, and options within them."""
     for value in values:
         if isinstance(value, Options):
-            module, _, owner = type(value).__module__.rpartition(
-                "."
-            )  # options are named after their component
+            module, _, owner = type(value).__module__.rpartition(".")  # named after their component
             if _counts(module):
                 yield module, owner
             yield from _declaring(getattr(value, name) for name in type(value).model_fields)

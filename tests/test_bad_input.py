@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from repro import components, files
+from repro import components, files, paths
 from repro.data import declare
 from repro.data.available import available
 from repro.errors import UserError
@@ -439,6 +439,12 @@ def test_a_home_of_nobody_is_one_line(variable: str) -> None:
     assert done.returncode == 2 and done.stderr.startswith(
         "Error: `~nobody-of-this-name/x`: there is no user"
     )
+
+
+def test_runs_in_a_home_of_nobody_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REPRO_RUNS", "~nobody-of-this-name/x")
+    with pytest.raises(UserError, match="there is no user"):
+        paths.runs_dir()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

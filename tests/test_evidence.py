@@ -237,8 +237,9 @@ def test_a_step_edited_in_a_checkpoint_skips_nothing(
 
 
 @pytest.mark.parametrize("name", ["sessions.json", "pretrain/outcome.json", "pretrain/seconds.json"])
+@pytest.mark.parametrize("force", [True, False])
 def test_what_is_kept_between_sessions_cannot_be_edited(
-    write_recipe: Write, project: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    write_recipe: Write, project: Path, name: str, force: bool
 ) -> None:
     write_recipe("r", GOOD)
     run()
@@ -248,9 +249,11 @@ def test_what_is_kept_between_sessions_cannot_be_edited(
         (folder / "pretrain" / "outcome.json").unlink()
     path = folder / name
     path.write_text(re.sub(r"\d\.\d", "9.9", path.read_text(), count=1).replace('"cpu"', '"gpu"'))
-    with pytest.raises(UserError, match=rf"{name} was damaged or edited.*--force"):
+    with pytest.raises(UserError, match=rf"{name} was damaged or edited.*delete the folder .*--force"):
         run()
-    assert "r, seed 0" in "\n".join(run(force=True))  # as the message says
+    if not force:  # the message names both ways
+        shutil.rmtree(path.parent)
+    assert "r, seed 0" in "\n".join(run(force=force))
 
 
 @pytest.mark.parametrize(

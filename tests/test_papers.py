@@ -22,9 +22,10 @@ from repro.papers.standing import STATUSES, Standing, standing, survey
 from repro.papers.tie import problems
 from repro.recipes.check import check_recipes
 from repro.recipes.problems import InvalidFile
+from repro.recipes.scaffold import start
 from repro.recipes.schema import Recipe
 from repro.results.rows import Row
-from tests.conftest import Write, repro
+from tests.conftest import Write, forget, repro
 from tests.test_recipes import GOOD
 
 
@@ -114,7 +115,8 @@ def test_each_mistake_is_told_with_its_line(
 def test_an_invalid_file_does_not_hide_the_others(own_papers: Path) -> None:
     (own_papers / "doe2020-thing.yaml").write_text(WHOLE)
     (own_papers / "roe2020-other.yaml").write_text("slug: roe2020-other\n")
-    assert [type(p) for p in load.papers()] == [Paper, InvalidFile]
+    found, wrong = load.every()
+    assert [type(p) for p in (*found, *wrong)] == [Paper, InvalidFile]
     done = repro("papers", "--json", cwd=own_papers.parent)
     assert done.returncode == 0 and "Skipped: " in done.stderr
     assert [p["slug"] for p in json.loads(done.stdout)] == ["doe2020-thing"]
@@ -188,6 +190,15 @@ def test_check_enforces_the_tie(write_recipe: Write) -> None:
     assert "the nearest is 96 % (evidence `code`)" in problem
     write_recipe("r", GOOD + claim.replace("96.1", "96"))
     assert list(check_recipes(["r"])) == []
+
+
+def test_a_recipe_can_be_started_from_every_paper(project: Path) -> None:
+    """Whatever the paper's protocol says: few epochs, huge batches, …"""
+    names = {f"{i}-{slug.rpartition('-')[2][:20]}": slug for i, slug in enumerate(load.slugs())}
+    for name, slug in names.items():
+        start(name, paper=slug, extends=None, family="tests")
+    forget()
+    assert [*check_recipes(names)] == []
 
 
 # ---- standing and coverage
@@ -308,8 +319,9 @@ def test_escaped_text_means_the_same_to_tex(text: str) -> None:
 
 
 def test_every_entry_is_well_formed_and_named_by_its_slug() -> None:
-    for found in load.papers():
-        assert isinstance(found, Paper), found
+    papers, wrong = load.every()
+    assert papers and not wrong
+    for found in papers:
         entry = bibtex(found)
         assert re.match(rf"@(inproceedings|article|misc)\{{{found.slug},\n", entry)
         plain = re.sub(r"\\[{}]", "", entry)

@@ -19,8 +19,9 @@ from repro import paths
 from repro.data.load import ImageSet, load
 from repro.engine import checkpoint, optim
 from repro.engine.features import extract
+from repro.engine.finish import finish
 from repro.engine.keys import key
-from repro.engine.run import Run, finish
+from repro.engine.run import Run
 from repro.engine.setup import set_up
 from repro.engine.stage import Context, Outcome
 from repro.networks.build import trained

@@ -20,7 +20,7 @@ from repro.data.declare import declaration
 from repro.data.images import ImageSet
 from repro.engine import checkpoint, memory
 from repro.engine.budget import Stopped
-from repro.engine.run import finish
+from repro.engine.finish import finish
 from repro.engine.setup import set_up
 from repro.engine.stage import Context
 from repro.recipes.load import load

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 from tabulate import tabulate
 
-from repro.cli.common import DATA_SET, as_json, echo_json
-from repro.errors import UserError
+from repro.cli.common import DATA_SET, as_json, echo_json, tell_invalid
 
 if TYPE_CHECKING:
     from repro.data.declare import DataSet
@@ -113,15 +111,13 @@ def verify_sets(names: tuple[str, ...], as_json: bool) -> None:
     sys.exit(any(r["content"] == "differs" for r in results))
 
 
-def _readable() -> Iterator[DataSet]:
+def _readable() -> list[DataSet]:
     """The declarations of all sets; a broken one is told and left out."""
-    from repro.data.declare import declaration, names
+    from repro.data.declare import every
 
-    for name in names():
-        try:
-            yield declaration(name)
-        except UserError as error:
-            click.echo(f"Skipped: {error}", err=True)
+    found, broken = every()
+    tell_invalid(broken)
+    return found
 
 
 def _counts(splits: dict[str, int]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from tabulate import tabulate
 
-from repro.cli.common import as_json, echo_json
+from repro.cli.common import as_json, echo_json, tell_invalid
 from repro.errors import UserError
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _or_error(ask: Any) -> str | None:
     try:
         return ask()
     except UserError as error:
-        click.echo(f"Skipped: {error}", err=True)
+        tell_invalid([error])
         return None
 
 

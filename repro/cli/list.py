@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 from tabulate import tabulate
 
-from repro.cli.common import as_json, echo_json, filters
-from repro.errors import UserError
+from repro.cli.common import as_json, echo_json, filters, tell_invalid
+from repro.errors import readable
 
 
 @click.command(
@@ -28,14 +28,8 @@ def command(search: str, as_json: bool, **wanted: str | None) -> None:
     from repro.recipes.find import ids, unusable
     from repro.recipes.listing import summary
 
-    rows, wrong = [], [*unusable().values()]
-    for recipe_id in ids():
-        try:
-            rows.append(summary(recipe_id))
-        except UserError as error:
-            wrong.append(error)
-    for problem in wrong:
-        click.echo(f"Skipped: {problem}", err=True)
+    rows, broken = readable(summary, ids())
+    tell_invalid([*unusable().values(), *broken])
     given = {field: value for field, value in wanted.items() if value}
     rows = [r for r in rows if all(r[f] == value for f, value in given.items()) and _has(r, search)]
     if as_json:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from repro.cli.common import RECIPE
+from repro.cli.common import RECIPE, tell_invalid
 from repro.cli.types import Duration, Positive, Seeds
 from repro.errors import UserError
 
@@ -54,7 +54,11 @@ What is already recorded is not run again (--force does), and what was interrupt
     help="Time between checkpoints.",
 )
 @click.option("--processes", type=click.IntRange(min=1), help="Processes on this machine, one a GPU.")
-@click.option("--plan", is_flag=True, help="Print how the batches would be divided here, and stop.")
+@click.option(
+    "--plan",
+    is_flag=True,
+    help="Print how batches would be divided here and the memory needed, and stop.",
+)
 @click.option("--memory", type=Positive(), metavar="GB", help="With --plan: as if each process had so much.")
 @click.option("--find-micro-batch", is_flag=True, help="Print the largest micro-batch that fits, and stop.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
@@ -77,8 +81,6 @@ def command(
     seeds: list[int] | None,
     overrides: tuple[str, ...],
     smoke: bool,
-    budget: str | None,
-    checkpoint_every: str,
     micro_batch: int | None,
     processes: int | None,
     plan: bool,
@@ -86,10 +88,8 @@ def command(
     find_micro_batch: bool,
     device: str,
     precision: str,
-    results: Path | None,
     strict: bool,
-    force: bool,
-    confirm: bool,
+    **how: Any,
 ) -> None:
     """Run recipes and compare the results with what the papers report."""
     if everything == bool(recipes):
@@ -97,14 +97,11 @@ def command(
     if seed is not None and seeds is not None:
         raise UserError("Use either --seed or --seeds.")
     from repro.engine import launch
-    from repro.recipes.load import load
 
     world = _processes(processes, launch.launched())
-    chosen = _all(overrides) if everything else [load(r, overrides) for r in recipes]
-    chosen = [r for r in chosen if tier in (None, r.tier)]
+    chosen = [r for r in _chosen(recipes, overrides) if tier in (None, r.tier)]
     if plan:
         for recipe in chosen:
-            _divisible(recipe, world)
             click.echo(_planned(recipe, device, precision, world, micro_batch, memory))
         return
     if find_micro_batch:
@@ -120,17 +117,13 @@ def command(
     session = Session(
         overrides=overrides,
         smoke=smoke,
-        budget=budget,
-        checkpoint_every=checkpoint_every,
         micro_batch=micro_batch,
         device=device,
         precision=precision,
-        force=force,
-        confirm=confirm,
-        results=results,
         keep_going=everything or len(chosen) > 1,
         only_feasible=everything,
         echo=_tell,
+        **how,
     )
     with launch.one_of(world):
         status = session.run([(recipe, seed or seeds or list(recipe.seeds)) for recipe in chosen])
@@ -150,26 +143,27 @@ def _planned(
 ) -> str:
     """What a run would do here, or with so much memory for each process."""
     from repro.engine import memory
-    from repro.engine.describe import describe
+    from repro.engine.describe import GB, describe
+    from repro.engine.ready import indivisible, refuse
     from repro.engine.room import room
     from repro.engine.setup import set_up
 
+    refuse(recipe, indivisible(recipe, processes))
     setup = set_up(device, precision, recipe.precision)
     place = replace(memory.place(setup), processes=processes)
-    limit = memory_gb * 2**30 if memory_gb else room(setup, processes)
+    limit = memory_gb * GB if memory_gb else room(setup, processes)
     return describe(recipe, place, micro_batch, limit)
 
 
 def _find(recipes: Sequence[Recipe], device: str, precision: str) -> None:
     from repro.engine.find import largest_micro_batch
-    from repro.engine.memory import trains
     from repro.engine.setup import set_up
+    from repro.options import TrainingOptions
 
     for recipe in recipes:
         setup = set_up(device, precision, recipe.precision)
-        stages: dict[str, Any] = dict(recipe.stages)
-        for name, stage in stages.items():
-            if trains(stage):
+        for name, stage in recipe.stages.items():
+            if isinstance(stage, TrainingOptions):
                 size = largest_micro_batch(recipe, name, setup)
                 click.echo(
                     f"{recipe.id} {name}: {size} of {stage.batch.size} samples fit on {setup.device.type}."
@@ -186,16 +180,14 @@ def _tell(text: str) -> None:
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 (until the end of the process)
 
 
-def _all(overrides: Sequence[str]) -> list[Recipe]:
-    """Every recipe; a broken one is told and left out."""
-    from repro.recipes.load import ids, load
+def _chosen(recipes: Sequence[str], overrides: Sequence[str]) -> list[Recipe]:
+    """These recipes, or if none is named every one, where a broken one is told and left out."""
+    from repro.recipes.load import every, load
 
-    found = []
-    for recipe_id in ids():
-        try:
-            found.append(load(recipe_id, overrides))
-        except UserError as error:
-            click.echo(f"Skipped: {error}", err=True)
+    if recipes:
+        return [load(recipe, overrides) for recipe in recipes]
+    found, broken = every(overrides)
+    tell_invalid(broken)
     return found
 
 
@@ -211,21 +203,13 @@ def _processes(asked: int | None, launched: int | None) -> int:
 
 def _refuse(recipes: Sequence[Recipe], processes: int, device: str, smoke: bool) -> None:
     """Raises UserError for what would end the run of one of the recipes, before anything is started."""
-    from repro.engine.ready import hindrance
+    from repro.engine.ready import hindrance, refuse
     from repro.recipes.feasible import machine
 
     here = machine()
     for recipe in recipes:
-        if why := hindrance(recipe, here, processes, smoke):
-            raise UserError(f"Recipe `{recipe.id}`: {why}.")
+        refuse(recipe, hindrance(recipe, here, processes, smoke))
     if processes > 1:
         from repro.engine.setup import gpus
 
         gpus(device, processes)
-
-
-def _divisible(recipe: Recipe, processes: int) -> None:
-    from repro.engine.ready import indivisible
-
-    if why := indivisible(recipe, processes):
-        raise UserError(f"Recipe `{recipe.id}`: {why}.")

@@ -15,13 +15,12 @@ from repro.errors import UserError
 
 
 class Duration(click.ParamType):
-    """A time such as `90s`, `25m` or `1h30m`; its value is the text."""
+    """A time such as `90s`, `25m` or `1h30m`, in seconds."""
 
     name = "time"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        budget.seconds(value)
-        return str(value)
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        return value if isinstance(value, float) else budget.seconds(value)
 
 
 class Positive(click.ParamType):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 from pathlib import Path
@@ -13,6 +12,8 @@ from scipy.io import wavfile
 from torch import Tensor
 
 from repro.errors import UserError
+from repro.files import file_digest
+from repro.paths import from_home
 from repro.recipes.schema import Deviation
 
 SOURCE = "github.com/vsitzmann/siren, folder data"
@@ -39,10 +40,10 @@ def clip(name: str) -> Clip:
     """
     if name == "synthetic":
         return Clip(plucked(), RATE)
-    path = Path(os.environ.get("REPRO_DATA", "")).expanduser() / "siren_audio" / f"gt_{name}.wav"
+    path = from_home(os.environ.get("REPRO_DATA", "")) / "siren_audio" / f"gt_{name}.wav"
     if not path.is_file():
         return Clip(plucked(), RATE, (_missing(path),))
-    if hashlib.sha256(path.read_bytes()).hexdigest() != CLIPS[name]:
+    if file_digest(path) != CLIPS[name]:
         raise UserError(
             f"{path} is not the authors' file: replace it by the one from {SOURCE}, or remove it."
         )

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from repro.data.schema import Columns, Fingerprints, Source
-from repro.errors import UserError, suggestion
+from repro.errors import UserError, readable, suggestion
 from repro.files import listed
 from repro.names import UNDERSCORED, underscored
 from repro.recipes import yaml
@@ -112,13 +112,7 @@ def declaration(name: str) -> DataSet:
 
 def every() -> tuple[list[DataSet], list[UserError]]:
     """All valid declarations, by name; and what is wrong with each of the others."""
-    found, wrong = [], []
-    for name in names():
-        try:
-            found.append(declaration(name))
-        except UserError as error:
-            wrong.append(error)
-    return found, wrong
+    return readable(declaration, names())
 
 
 @cache

@@ -18,8 +18,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from repro.errors import UserError
-from repro.files import replacing
+from repro.engine.state import damaged
+from repro.files import writing
 
 Part = nn.Module | Optimizer
 
@@ -27,16 +27,13 @@ Part = nn.Module | Optimizer
 def save(path: Path, tensors: Mapping[str, Tensor], facts: Any) -> None:
     """Writes the file whole or not at all. Raises UserError when the disk refuses; the old file stays."""
     contiguous = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
-    try:
-        with replacing(path) as temporary:
-            told = json.dumps(facts)
-            metadata = {"facts": told, "digest": _digest(contiguous, told)}
+    told = json.dumps(facts)
+    metadata = {"facts": told, "digest": _digest(contiguous, told)}
+    with writing(path) as temporary:
+        try:
             save_file(contiguous, temporary, metadata=metadata)
-    except (OSError, SafetensorError) as error:
-        raise UserError(
-            f"{path}: the checkpoint could not be written ({error}); the one before is unharmed. "
-            "Free some disk space and run the same command again."
-        ) from None
+        except SafetensorError as error:
+            raise OSError(str(error)) from None
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], Any]:
@@ -49,9 +46,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], Any]:
             raise ValueError("its digest is not that of its content")
         return tensors, json.loads(told["facts"])
     except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise UserError(
-            f"{path}: the checkpoint is damaged ({error}); delete this file to start the stage again."
-        ) from None
+        raise damaged(path, str(error)) from None
 
 
 def _digest(tensors: Mapping[str, Tensor], facts: str) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from repro.data.declare import declaration
 from repro.engine import memory
 from repro.engine.batches import Batches
 from repro.engine.memory import Place
 from repro.engine.plan import batch_plan
+from repro.options import TrainingOptions
 from repro.recipes.schema import Recipe
 
 GB = 2**30
@@ -23,9 +22,9 @@ def describe(recipe: Recipe, place: Place, micro_batch: int | None = None, limit
     lines = [f"{recipe.id} on {place.device}, {place.precision}: {recipe.title}"]
     for name, stage in recipe.stages.items():
         lines.append(f"  {name}: {stage.kind}")
-        if memory.trains(stage):
+        if isinstance(stage, TrainingOptions):
             chosen = micro_batch or memory.micro_batch(recipe, name, place, limit)
-            plan = batch_plan(stage.batch, place.processes, chosen)  # type: ignore[attr-defined]
+            plan = batch_plan(stage.batch, place.processes, chosen)
             batches = batches_of(recipe, stage)
             lines[-1] += f", {plan.describe()}, {batches.per_epoch} steps × {batches.epochs} epochs"
             lines += [
@@ -42,7 +41,8 @@ def _memory(needed: float, limit: float) -> str:
     return text if needed <= limit else f"{text}: too much; use a smaller --micro-batch or another machine"
 
 
-def batches_of(recipe: Recipe, stage: Any) -> Batches:
+def batches_of(recipe: Recipe, stage: TrainingOptions) -> Batches:
+    """The batches of a stage that trains."""
     samples = declaration(str(recipe.dataset)).splits[getattr(stage, "split", "train")]
     samples = round(getattr(stage, "fraction", 1) * samples)
     return Batches(samples, stage.batch.size, stage.epochs, stage.batch.drop_last, seed=0)

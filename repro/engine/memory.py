@@ -31,15 +31,12 @@ from repro.engine.plan import BatchPlan, batch_plan
 from repro.engine.setup import Setup
 from repro.networks.batchnorm import convert
 from repro.networks.layout import channels_last
-from repro.options import Batch, StageOptions, Views
+from repro.options import TrainingOptions, Views
 from repro.recipes.schema import Recipe
 from repro.views.augment import Augment
 
 STARTED = 70 * 2**20  # what the first steps of a process add on a CPU: compiled kernels, buffers of threads
-HOLES = {
-    "cpu": 1.5,
-    "cuda": 1.1,
-}  # what small tensors take of a CPU's heap, and tensors of torch's cache on a GPU
+HOLES = {"cpu": 1.5, "cuda": 1.1}  # what tensors take, small ones of a CPU's heap, all of a GPU's cache
 MAPPED = 1.05  # what large ones take on a CPU, with the workspaces of kernels
 COPIES = 3  # of weights and optimizer state while a checkpoint is written, on the host
 
@@ -70,11 +67,6 @@ def place(setup: Setup) -> Place:
     return Place(setup.device.type, setup.precision, setup.processes)
 
 
-def trains(options: StageOptions) -> bool:
-    """Whether a stage trains in batches, which can be divided."""
-    return isinstance(getattr(options, "batch", None), Batch)
-
-
 def micro_batch(recipe: Recipe, stage: str, place: Place, limit: float | None) -> int | None:
     """The micro-batch with which a process of the stage takes at most `limit` bytes.
 
@@ -83,8 +75,8 @@ def micro_batch(recipe: Recipe, stage: str, place: Place, limit: float | None) -
     It divides the share into the fewest chunks, of whole BatchNorm groups if one fits, and of one sample at least:
     whether even that is too much shows when it is tried.
     """
-    options: Any = recipe.stages[stage]
-    if limit is None or not trains(options):
+    options = recipe.stages[stage]
+    if limit is None or not isinstance(options, TrainingOptions):
         return None
     plan = batch_plan(options.batch, place.processes)
     share = max(plan.shares(plan.size))

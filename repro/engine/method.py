@@ -45,9 +45,8 @@ class Method(nn.Module):
 
     apart = False  # whether the views pass through the networks one after the other, see `options.Batch`
     least = 1  # samples that a batch must have
-    guarded: tuple[str, ...] | None = (
-        None  # the results of `embed` that must not collapse; None: all with features
-    )
+    # The results of `embed` that must not collapse; None: all with features.
+    guarded: tuple[str, ...] | None = None
     shuffles = False  # whether `keys` is used
 
     def __init__(self, options: Any, encoder: nn.Module, head: nn.Module):

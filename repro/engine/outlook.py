@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
-from repro.errors import UserError
+from repro.errors import readable
 from repro.recipes.listing import summary
 from repro.recipes.load import ids
 from repro.recipes.schema import Recipe
@@ -36,8 +34,6 @@ def _smaller(recipe: Recipe) -> str:
     return f" Try --smoke (seconds), --budget 10m, or the CPU recipe `{quickest['id']}`."
 
 
-def _cpu_recipes() -> Iterator[dict[str, Any]]:
-    for recipe in ids():
-        with suppress(UserError):  # a broken file is another matter
-            if (row := summary(recipe))["tier"] == "cpu":
-                yield row
+def _cpu_recipes() -> list[dict[str, Any]]:
+    found, _ = readable(summary, ids())  # a broken file is another matter
+    return [row for row in found if row["tier"] == "cpu"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,13 +17,12 @@ from repro.data.load import ImageSet, look_alike
 from repro.data.load import load as load_data
 from repro.engine import memory, state
 from repro.engine.budget import Deadline
+from repro.engine.finish import finish
 from repro.engine.keys import key
 from repro.engine.setup import Setup
 from repro.engine.stage import Context, Outcome
 from repro.errors import UserError
 from repro.host import code_version, packages
-from repro.options import StageOptions
-from repro.pictures import failure
 from repro.recipes.load import recipe_hash
 from repro.recipes.schema import Deviation, Recipe
 from repro.results.record import Record
@@ -97,7 +95,9 @@ class Run:
     def _data(self, split: str) -> ImageSet:
         name = self.recipe.dataset
         if name is None:
-            raise UserError(f"Recipe `{self.recipe.id}` has a stage that needs data and names no `dataset`.")
+            raise UserError(
+                f"Recipe `{self.recipe.id}`: a stage needs data, and the recipe names no `dataset`."
+            )
         if self.smoke:
             return look_alike(name, split, SMOKE_SAMPLES, key(self.seed, "look-alike", split))
         with self.setup.main_first():
@@ -180,74 +180,6 @@ class Run:
             seconds=sum(o.facts["seconds"] for o in outcomes.values()),
             artifacts=pictures,
         )
-
-
-def finish(ctx: Context, options: StageOptions) -> Outcome:
-    """The stage's outcome: read from its folder when it is complete, else made and left there."""
-    path = ctx.folder / "outcome.json"
-    if ctx.setup.agree(path.exists() and _whole(ctx, path)):
-        saved = state.read(path, state.Done)
-        ctx.deviations += saved.deviations
-        ctx.pictures += saved.pictures
-        return Outcome(saved.metrics, saved.curve, saved.facts)
-    ctx.folder.mkdir(parents=True, exist_ok=True)
-    with _timed(ctx) as seconds:
-        stage = components.load(("stages", "experiments"), options.kind)(options)
-        outcome = stage.run(ctx)
-    outcome.facts["seconds"] = round(seconds(), 3)
-    outcome.facts["precision"] = stage.computes_in(ctx.setup)
-    if ctx.fingerprints:
-        outcome.facts["data"] = ctx.fingerprints
-    if undrawn := {p: why for p in ctx.pictures if (why := failure(ctx.folder.parent / p))}:
-        outcome.facts["undrawn"] = undrawn
-        ctx.pictures = [picture for picture in ctx.pictures if picture not in undrawn]
-    if ctx.setup.main:
-        (ctx.folder / "checkpoint.safetensors").unlink(missing_ok=True)
-        saved = state.Done(
-            metrics=outcome.metrics,
-            curve=outcome.curve,
-            facts=outcome.facts,
-            deviations=ctx.deviations,
-            pictures=ctx.pictures,
-            files={p.name: state.file_digest(p) for p in _left(ctx)},
-        )
-        state.write(path, saved)
-    ctx.setup.agree(None)  # nobody reads this stage's files before they are there
-    return outcome
-
-
-def _left(ctx: Context) -> list[Path]:
-    """The files that a finished stage leaves for the stages after it and for the record."""
-    kept = ("outcome.json", "seconds.json")
-    return sorted(p for p in ctx.folder.iterdir() if p.is_file() and p.name not in kept)
-
-
-def _whole(ctx: Context, path: Path) -> bool:
-    """Whether the files of a finished stage are as it left them; if not, it is run again."""
-    saved = state.read(path, state.Done)
-    here = {p.name: p for p in _left(ctx)}
-    broken = [n for n, d in saved.files.items() if n not in here or state.file_digest(here[n]) != d]
-    if broken:
-        ctx.say(f"{ctx.folder / broken[0]} is not as stage `{ctx.stage}` left it: the stage is run again.")
-        path.unlink()
-    return not broken
-
-
-@contextmanager
-def _timed(ctx: Context) -> Iterator[Callable[[], float]]:
-    """Gives a clock of the stage's working time over all its calls, also those that were stopped."""
-    path = ctx.folder / "seconds.json"
-    before = state.read(path, state.Clock).seconds if path.exists() else 0.0
-    began = time.perf_counter()
-
-    def clock() -> float:
-        return before + time.perf_counter() - began
-
-    try:
-        yield clock
-    finally:
-        if ctx.setup.main:
-            state.write(path, state.Clock(seconds=clock()))
 
 
 def mixed(sessions: Sequence[state.Note]) -> list[Deviation]:

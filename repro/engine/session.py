@@ -12,7 +12,7 @@ from repro.engine import budget, memory
 from repro.engine.describe import describe
 from repro.engine.loop import Collapse
 from repro.engine.outlook import outlook
-from repro.engine.ready import hindrance
+from repro.engine.ready import hindrance, refuse
 from repro.engine.room import room
 from repro.engine.run import Run
 from repro.engine.setup import Setup, set_up
@@ -38,8 +38,8 @@ class Session:
 
     overrides: Sequence[str] = ()
     smoke: bool = False
-    budget: str | None = None
-    checkpoint_every: str = "60s"
+    budget: float | None = None  # seconds
+    checkpoint_every: float = 60.0  # seconds
     micro_batch: int | None = None
     device: str = "auto"
     precision: str = "auto"
@@ -57,16 +57,17 @@ class Session:
 
         0: done, or stopped by the budget; 1: something failed; 130: stopped by a signal.
         """
-        self._deadline = budget.Deadline(budget.seconds(self.budget) if self.budget else None)
+        self._deadline = budget.Deadline(self.budget)
         here = machine()
         failures = 0
         with self._deadline.watching_signals():
             for recipe, seeds in {recipe.id: (recipe, seeds) for recipe, seeds in work}.values():
                 setup = set_up(self.device, self.precision, recipe.precision)
                 self._say = self.echo if setup.main else lambda text: None
-                if why := hindrance(recipe, here, setup.processes, self.smoke, self.only_feasible):
-                    if not self.only_feasible:
-                        raise UserError(f"Recipe `{recipe.id}`: {why}.")
+                why = hindrance(recipe, here, setup.processes, self.smoke, self.only_feasible)
+                if not self.only_feasible:
+                    refuse(recipe, why)
+                elif why:
                     self._say(f"Skipped {recipe.id}: {why}.")
                     continue
                 self._touched.append(recipe)
@@ -168,7 +169,7 @@ class Session:
             deadline=self._deadline,
             micro_batch=self.micro_batch,
             memory=self._limit,
-            checkpoint_every=budget.seconds(self.checkpoint_every),
+            checkpoint_every=self.checkpoint_every,
             progress_every=0.2 if sys.stderr.isatty() else 20.0,
             say=self._say,
         )

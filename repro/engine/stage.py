@@ -103,7 +103,7 @@ class Stage:
 
     @classmethod
     def method(cls, options: Any, of: Any, shape: tuple[int, int, int], classes: int) -> Method:
-        """What a stage with a `batch` trains, with fresh weights, for images of `shape` (C, H, W).
+        """What a stage with TrainingOptions trains, with fresh weights, for images of `shape` (C, H, W).
 
         `of` are the options of the stage that it builds on, if it does.
         """

@@ -5,7 +5,6 @@ A digest shows damage and careless edits; it is no signature. What does not agre
 
 from __future__ import annotations
 
-import hashlib
 import json
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +13,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt, ValidationError
 
 from repro.errors import UserError
-from repro.files import write_json
+from repro.files import digest, write_json
+from repro.recipes.problems import first_of
 from repro.recipes.schema import Deviation
 
 NonNegative = Annotated[FiniteFloat, Field(ge=0)]
@@ -107,23 +107,12 @@ def typed(path: Path, content: Any, kind: type[Kept]) -> Kept:
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise damaged(path, f"`{'.'.join(map(str, first['loc']))}`: {first['msg']}") from None
+        raise damaged(path, first_of(error)) from None
 
 
 def damaged(path: Path, why: str) -> UserError:
     """What to say of a kept file that cannot be used."""
     return UserError(
-        f"{path} was damaged or edited ({' '.join(why.split())}); `--force` starts the run again without it."
+        f"{path} was damaged or edited ({' '.join(why.split())}); delete the folder {path.parent} to do again what "
+        "it holds, or start the whole run again with --force."
     )
-
-
-def digest(content: Any) -> str:
-    """SHA-256 over the content as JSON."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 over the file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -167,9 +167,8 @@ class Updater:
                 if not out_of_memory(error):
                     raise
                 failed = True
-            if (
-                failed and self.span.synchronised
-            ):  # the others wait inside of BatchNorm, and are ended with this one
+            if failed and self.span.synchronised:
+                # The others wait inside of BatchNorm, and are ended with this one.
                 raise UserError(f"{self._too_much()}; use a smaller --micro-batch or more processes.")
             if failed or self._alike or position == len(work):
                 self._ask(failed, stoppable=not last or position < len(work))

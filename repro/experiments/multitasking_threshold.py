@@ -16,9 +16,8 @@ from repro.options import (
     StageOptions,
 )
 
-HALVINGS = (
-    20  # of the interval from 1/2 to 1: 1 − 2d + d^K is positive at its start and negative before its end
-)
+# Of the interval from 1/2 to 1: 1 − 2d + d^K is positive at its start and negative before its end.
+HALVINGS = 20
 
 
 class MultitaskingThreshold(Stage):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from pydantic import ValidationError
 
 from repro import paths
 from repro.cache import Remembered
-from repro.errors import UserError, suggestion
+from repro.errors import UserError, readable, suggestion
 from repro.files import listed
 from repro.papers.schema import Paper
 from repro.recipes import yaml
@@ -38,13 +37,9 @@ def paper(slug: str) -> Paper:
     return _paper(file_of(slug))
 
 
-def papers() -> Iterator[Paper | UserError]:
-    """All papers in the order of their slugs; in place of one whose file is invalid, what is wrong with it."""
-    for path in _files(paths.papers_dir()).values():
-        try:
-            yield _paper(path)
-        except UserError as error:
-            yield error
+def every() -> tuple[list[Paper], list[UserError]]:
+    """All valid papers in the order of their slugs; and what is wrong with each of the others."""
+    return readable(paper, slugs())
 
 
 def _paper(path: Path) -> Paper:

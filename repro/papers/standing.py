@@ -8,8 +8,8 @@ from itertools import chain
 from typing import Literal, get_args
 
 from repro import paths
-from repro.errors import UserError
-from repro.papers.load import papers
+from repro.errors import UserError, readable
+from repro.papers.load import every
 from repro.papers.schema import Paper
 from repro.recipes.find import unusable
 from repro.recipes.listing import summary
@@ -86,15 +86,10 @@ def survey(results: Sequence[Row] | None = None) -> tuple[list[Standing], list[U
     """
     recipes, invalid = _recipes_by_paper()
     run, broken = valid(_with_records(chain.from_iterable(recipes.values())))
-    invalid += broken
     found = _results(run) if results is None else results
-    standings = []
-    for paper in papers():
-        if isinstance(paper, UserError):
-            invalid.append(paper)
-        else:
-            standings.append(standing(paper, recipes.get(paper.slug, ()), found))
-    return standings, invalid
+    papers, unread = every()
+    standings = [standing(paper, recipes.get(paper.slug, ()), found) for paper in papers]
+    return standings, [*invalid, *broken, *unread]
 
 
 def recipes_of(slug: str) -> list[str]:
@@ -117,10 +112,7 @@ def _results(recipes: Sequence[Recipe]) -> list[Row]:
 
 def _recipes_by_paper() -> tuple[dict[str, list[str]], list[UserError]]:
     recipes: dict[str, list[str]] = {}
-    invalid = [*unusable().values()]
-    for recipe in ids():
-        try:
-            recipes.setdefault(str(summary(recipe)["paper"]), []).append(recipe)
-        except UserError as error:
-            invalid.append(error)
-    return recipes, invalid
+    found, broken = readable(summary, ids())
+    for recipe in found:
+        recipes.setdefault(str(recipe["paper"]), []).append(recipe["id"])
+    return recipes, [*unusable().values(), *broken]

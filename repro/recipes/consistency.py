@@ -15,17 +15,17 @@ from repro.errors import UserError, suggestion
 from repro.options import Ref, StageOptions
 from repro.recipes.schema import Recipe
 
-Problem = tuple[tuple[str | int, ...], str]  # where, as a path of keys, and what
+Contradiction = tuple[tuple[str | int, ...], str]  # where, as a path of keys, and what
 
 
-def contradictions(recipe: Recipe) -> Iterator[Problem]:
+def contradictions(recipe: Recipe) -> Iterator[Contradiction]:
     """Everything in a valid recipe that would make a run fail, or an expected number wait for ever."""
     yield from _references(recipe)
     yield from _metrics(recipe)
     yield from _data(recipe)
 
 
-def _references(recipe: Recipe) -> Iterator[Problem]:
+def _references(recipe: Recipe) -> Iterator[Contradiction]:
     earlier: dict[str, StageOptions] = {}
     for name, stage in recipe.stages.items():
         for option, field in type(stage).model_fields.items():
@@ -57,7 +57,7 @@ def _needed(field: FieldInfo) -> str | None:
     return next((mark.needs for mark in marks if isinstance(mark, Ref)), None)
 
 
-def _metrics(recipe: Recipe) -> Iterator[Problem]:
+def _metrics(recipe: Recipe) -> Iterator[Contradiction]:
     for index, expected in enumerate(recipe.expected):
         for key in ("metric", "greater_than"):
             if not (metric := getattr(expected, key)):
@@ -76,7 +76,7 @@ def _metrics(recipe: Recipe) -> Iterator[Problem]:
             yield ("expected", index, key), message
 
 
-def _data(recipe: Recipe) -> Iterator[Problem]:
+def _data(recipe: Recipe) -> Iterator[Contradiction]:
     known = dataset_names()
     if recipe.dataset and recipe.dataset not in known:
         near = suggestion(recipe.dataset, known) or "; `repro data list` shows all"

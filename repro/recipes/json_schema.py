@@ -19,9 +19,7 @@ def schema() -> dict[str, Any]:
         "description": "The recipe whose values this one changes.",
     }
     root["required"] = ["title"]  # a child inherits the rest
-    deviation = definitions[
-        "Deviation"
-    ]  # one that a child names by `what` is inherited, or dropped by a null
+    deviation = definitions["Deviation"]  # a child names one that it changes, or drops by a null
     deviation["required"] = ["what"]
     deviation["properties"]["here"] = {"type": ["string", "null"], "title": "Here"}
     return {

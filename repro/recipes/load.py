@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
-from repro.errors import UserError
+from repro.errors import UserError, readable
+from repro.files import digest
 from repro.recipes.consistency import contradictions
 from repro.recipes.find import file_of, files, ids, unusable
 from repro.recipes.inherit import NOT_INHERITED, merged
@@ -51,21 +50,15 @@ def examined(recipe_id: str, overrides: Sequence[str] = ()) -> tuple[Recipe | No
     return recipe, [locate(loc, message, sources) for loc, message in contradictions(recipe)]
 
 
-def every() -> tuple[list[Recipe], list[UserError]]:
+def every(overrides: Sequence[str] = ()) -> tuple[list[Recipe], list[UserError]]:
     """All valid recipes, by id; and what is wrong with each of the others."""
-    found, wrong = valid(ids())
+    found, wrong = valid(ids(), overrides)
     return found, [*unusable().values(), *wrong]
 
 
-def valid(recipe_ids: Iterable[str]) -> tuple[list[Recipe], list[UserError]]:
+def valid(recipe_ids: Iterable[str], overrides: Sequence[str] = ()) -> tuple[list[Recipe], list[UserError]]:
     """Those of the recipes that are valid; and what is wrong with each of the others."""
-    found, wrong = [], []
-    for recipe_id in recipe_ids:
-        try:
-            found.append(load(recipe_id))
-        except UserError as error:
-            wrong.append(error)
-    return found, wrong
+    return readable(lambda recipe_id: load(recipe_id, overrides), recipe_ids)
 
 
 def recipe_hash(recipe: Recipe) -> str:
@@ -74,7 +67,7 @@ def recipe_hash(recipe: Recipe) -> str:
     Values that are None do not count, so that a new option that defaults to None leaves old records valid.
     """
     facts = recipe.model_dump(mode="json", exclude_none=True, include=set(HASHED))
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return digest(facts)
 
 
 def _without_removed(values: dict[str, Any]) -> dict[str, Any]:

@@ -58,6 +58,13 @@ def problems_of(
     return found
 
 
+def first_of(error: ValidationError) -> str:
+    """The first of the validation errors of a file that the program wrote itself."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(map(str, first["loc"]))
+    return f"`{where}`: {first['msg']}" if where else first["msg"]
+
+
 def locate(loc: tuple[str | int, ...], message: str, files: Sequence[Path]) -> Problem:
     """The problem at `loc`, placed in the first file that has that key, else at its nearest ancestor.
 

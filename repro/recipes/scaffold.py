@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from repro import paths
-from repro.components import names as component_names
+from repro.components import options_for
 from repro.data.declare import names as dataset_names
 from repro.errors import UserError
 from repro.names import HYPHENATED, hyphenated
+from repro.options import Views
 from repro.papers.load import paper as load_paper
 from repro.papers.load import slugs
 from repro.papers.schema import Paper
 from repro.recipes.find import file_of, files, unusable
+from repro.recipes.inherit import NOT_INHERITED
 
 
 def start(recipe: str, paper: str | None, extends: str | None, family: str | None) -> list[Path]:
@@ -59,7 +62,7 @@ def _dataset(recipe: str) -> str:
 def _child(recipe: str, paper: str | None, extends: str) -> str:
     source = f"paper: {paper}\n" if paper else ""
     return f"""\
-# Only what differs from {extends}; title, expected and notes are not inherited.
+# Only what differs from {extends}; {", ".join(NOT_INHERITED)} are not inherited.
 extends: {extends}
 {source}title: {recipe}
 
@@ -70,13 +73,12 @@ extends: {extends}
 
 def _whole(recipe: str, slug: str, paper: Paper | None) -> str:
     protocol = paper.protocol.settings if paper and paper.protocol else {}
-    method = (paper.method or "").lower() if paper else ""
-    method = method if method in component_names(("methods",)) else "simclr"
 
     def setting(name: str, default: float) -> str:
         value = protocol.get(name)
         return f"{value if isinstance(value, int | float) and value > 0 else default:g}"
 
+    epochs = _whole_number(setting("epochs", 200))
     return f"""\
 # Say here where the settings come from: the paper's section, the official repository at a commit.
 {_protocol(paper)}paper: {slug}
@@ -88,13 +90,13 @@ seeds: [0, 1, 2]
 stages:
   pretrain:
     kind: train
-    method: {{name: {method}}}     # a file of repro/methods/, with its options
+    method: {{name: {_method(paper)}}}     # a file of repro/methods/, with its options
     network: {{backbone: resnet18, stem: cifar, head: {{kind: mlp, hidden: 512, out: 128}}}}
     views: {{policy: simclr-cifar, count: 2}}      # a file of repro/views/policies/
-    epochs: {_whole_number(setting("epochs", 200))}
+    epochs: {epochs}
     batch: {{size: {_whole_number(setting("batch_size", 512))}}}
     optimizer: {{name: sgd, lr: {setting("lr", 0.06)}, momentum: 0.9, weight_decay: {setting("weight_decay", 5e-4)}}}
-    schedule: {{name: cosine, warmup_epochs: 10}}
+    schedule: {{name: cosine, warmup_epochs: {min(10, epochs - 1)}}}
   probe:
     kind: linear_probe
     of: pretrain
@@ -108,6 +110,17 @@ stages:
 # deviations:
 #   - {{what: precision, paper: fp32, here: bf16 autocast, why: speed}}
 """
+
+
+def _method(paper: Paper | None) -> str:
+    """The paper's method where two views and its defaults will do; else SimCLR, to be replaced."""
+    name = (paper.method or "").lower() if paper else ""
+    try:
+        found: Any = options_for(("methods",), "name", {"name": name})
+        found.check(Views(count=2))
+    except ValueError:  # no such method, or one that needs more
+        return "simclr"
+    return name
 
 
 def _protocol(paper: Paper | None) -> str:

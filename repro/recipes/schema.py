@@ -106,11 +106,8 @@ class Expected(Part):
             raise ValueError("needs exactly one of `value`, `at_least`, `at_most`, `greater_than`")
         if given == ["value"] and self.delta is None:
             raise ValueError("`value` needs `delta`, the margin within which a run counts as equal")
-        if (
-            self.kind
-            and self.kind != "theory"
-            and self.kind != ("number" if given == ["value"] else "direction")
-        ):
+        fitting = "number" if given == ["value"] else "direction"
+        if self.kind not in (None, "theory", fitting):
             raise ValueError(f"`kind: {self.kind}` does not fit `{given[0]}`; leave it out")
         return self
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from repro.errors import UserError
 from repro.files import copy, write_text
+from repro.recipes.problems import first_of
 from repro.results.record import Record, opened
 
 
@@ -70,9 +71,7 @@ class Store:
         except OSError as error:
             raise UserError(f"Record {path} cannot be read: {error.strerror}.") from None
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(map(str, first["loc"]))
-            problem = f"`{where}`: {first['msg']}" if where else first["msg"]
+            problem = first_of(error)
         except (UserError, ValueError, RecursionError) as error:
             problem = str(error) or "nested too deeply"
         raise UserError(

@@ -1,0 +1,68 @@
+"""The vocabulary in which methods, stages, networks and views declare their options.
+
+A component's options are a class named `Options` inside the component's class:
+
+    class SupCon(Method):
+        class Options(MethodOptions):
+            temperature: PositiveFloat = 0.1
+
+The class may use only names from this package, `pydantic` and `typing`, so that it can be read without
+importing torch (see `repro.components`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from repro.options.base import Options, Probability
+from repro.options.components import (
+    BackboneSpec,
+    HeadOptions,
+    HeadSpec,
+    MethodOptions,
+    MethodSpec,
+    NetworkOf,
+    NetworkOptions,
+    Ref,
+    StageOptions,
+    StageSpec,
+)
+from repro.options.training import Batch, Momentum, OnlineProbe, Optimizer, Schedule, TrainingOptions
+from repro.options.views import Blur, Crop, Jitter, LabelledViewsSpec, Normalise, Solarise, Views, ViewsSpec
+
+__all__ = [
+    "BackboneSpec",
+    "Batch",
+    "Blur",
+    "Collection",
+    "Crop",
+    "Field",
+    "HeadOptions",
+    "HeadSpec",
+    "Jitter",
+    "LabelledViewsSpec",
+    "MethodOptions",
+    "MethodSpec",
+    "Momentum",
+    "NetworkOf",
+    "NetworkOptions",
+    "NonNegativeFloat",
+    "NonNegativeInt",
+    "Normalise",
+    "OnlineProbe",
+    "Optimizer",
+    "Options",
+    "PositiveFloat",
+    "PositiveInt",
+    "Probability",
+    "Ref",
+    "Schedule",
+    "Solarise",
+    "StageOptions",
+    "StageSpec",
+    "TrainingOptions",
+    "Views",
+    "ViewsSpec",
+]

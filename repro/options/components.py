@@ -1,0 +1,140 @@
+"""What every kind of component declares, and the fields of a recipe that choose one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator, SerializeAsAny, WithJsonSchema
+
+from repro.options.base import Options
+from repro.options.views import Views
+
+
+class MethodOptions(Options):
+    """Options of a training objective, chosen by `name`.
+
+    `views_taken` says how many views of a sample the method takes, at least and at most; `takes_local` whether it
+    also takes those of `views: local:`.
+    """
+
+    views_taken: ClassVar[tuple[int, int | None]] = (1, None)
+    takes_local: ClassVar[bool] = False
+
+    name: str
+
+    def check(self, views: Views) -> None:
+        """Raises ValueError when these are not the views that the method takes."""
+        least, most = self.views_taken
+        if views.count < least or (most is not None and views.count > most):
+            taken = (
+                str(least) if least == most else f"{least} or more" if most is None else f"{least} to {most}"
+            )
+            raise ValueError(
+                f"method `{self.name}` takes {taken} view{'s' * (taken != '1')} of a sample, "
+                f"and `views: count:` is {views.count}"
+            )
+        if views.local and not self.takes_local:
+            raise ValueError(f"method `{self.name}` takes no `local` views")
+
+
+class HeadOptions(Options):
+    """Options of a head on top of a backbone, chosen by `kind`; `classifies` if it has an output for each class."""
+
+    kind: str
+
+    @property
+    def classifies(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True)
+class Ref:
+    """Marks an option that names an earlier stage which leaves what is needed (see `StageOptions.leaves`)."""
+
+    needs: str
+
+
+NetworkOf = Annotated[str, Ref("network")]
+
+
+class StageOptions(Options):
+    """Options of one stage of a recipe, chosen by `kind`. What is asked of them here is known before anything runs.
+
+    `trains` says whether what the stage measures comes from the training of a network by gradient descent;
+    `precision` what the stage computes in, where that does not follow the run's precision; `divides` whether several
+    processes share its work. Options that name earlier stages are marked with `Ref`.
+    """
+
+    trains: ClassVar[bool] = False
+    precision: ClassVar[str | None] = None
+    divides: ClassVar[bool] = False
+
+    kind: str
+
+    @property
+    def metrics(self) -> Collection[str]:
+        """The names of the metrics that the stage gives."""
+        return ()
+
+    @property
+    def leaves(self) -> Collection[str]:
+        """What the stage leaves for later ones: `network`, `classifier`, …"""
+        return ()
+
+    @property
+    def splits(self) -> Collection[str]:
+        """The splits of the recipe's data set that the stage reads."""
+        return ()
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """What the stage imports of the extra `control`: without it the recipe is not started."""
+        return ()
+
+
+def _chosen(folders: tuple[str, ...], key: str) -> Any:
+    """A field whose value picks a component by `key` and is checked by that component's own options."""
+
+    def read(value: Any) -> Any:
+        from repro.components import options_for
+
+        return value if isinstance(value, Options) else options_for(folders, key, value)
+
+    return BeforeValidator(read)
+
+
+def _schema(folders: tuple[str, ...], key: str) -> Any:
+    """Marks the field for `repro check --schema`, which fills in one alternative for each component."""
+    return WithJsonSchema({"type": "object", "components": [*folders], "key": key})
+
+
+HeadSpec = Annotated[
+    SerializeAsAny[HeadOptions], _chosen(("networks.heads",), "kind"), _schema(("networks.heads",), "kind")
+]
+
+
+class NetworkOptions(Options):
+    """A backbone, chosen by `backbone`, and the head that a method puts on it."""
+
+    backbone: str
+    head: HeadSpec | None = None
+
+    @property
+    def classifies(self) -> bool:
+        """Whether it ends in an output for each class."""
+        return self.head is not None and self.head.classifies
+
+
+BackboneSpec = Annotated[
+    SerializeAsAny[NetworkOptions], _chosen(("networks",), "backbone"), _schema(("networks",), "backbone")
+]
+MethodSpec = Annotated[
+    SerializeAsAny[MethodOptions], _chosen(("methods",), "name"), _schema(("methods",), "name")
+]
+StageSpec = Annotated[
+    SerializeAsAny[StageOptions],
+    _chosen(("stages", "experiments"), "kind"),
+    _schema(("stages", "experiments"), "kind"),
+]
