@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from repro.cache import Remembered
+from repro.files import listed
 from repro.options import Options
 
 PACKAGE = Path(__file__).parent
@@ -51,34 +52,67 @@ def _declaring(values: Iterable[Any]) -> Iterator[tuple[str, str]]:
             yield from _declaring(value)
 
 
+def look() -> None:
+    """Takes note of all that computes as it is now, before it is imported; `edited` compares with that."""
+    for folder in (*COMPUTING, "engine"):
+        for path in listed(PACKAGE / folder, "**/*.py"):
+            if _counts(module := ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)):
+                _facts(module)
+
+
+def edited(recipe: Any) -> list[str]:
+    """The modules behind the recipe's numbers that were edited since this process looked at them.
+
+    Which version of them computed cannot be known then: a module is imported when it is first used.
+    """
+    classes = frozenset(_declaring(recipe.stages.values()))
+    return changed(_digests(classes), _followed(classes, _read_again))
+
+
 @cache
 def _digests(classes: frozenset[tuple[str, str]]) -> dict[str, str]:
+    return _followed(classes, _facts)
+
+
+def _followed(classes: frozenset[tuple[str, str]], facts: Callable[[str], Sequence[Any]]) -> dict[str, str]:
     used: dict[str, dict[str, str]] = {}
-    waiting = [*classes, *((module, REST) for module, _ in classes)]
+    waiting, seen = [*classes, *((module, REST) for module, _ in classes)], set()
     while waiting:
-        module, name = waiting.pop()
-        if name in used.setdefault(module, {}):
+        module, path = waiting.pop()
+        if (module, path) in seen:
             continue
-        definitions, imports = _facts(module)
-        used[module][name], references = definitions.get(name, ("", []))
+        seen.add((module, path))
+        definitions, imports = facts(module)
+        name = path.partition(".")[0]
+        own, references = definitions.get(name, ("", [path]))  # or the module passes on what it imports
+        used.setdefault(module, {})[name] = own
         for reference in references:
             waiting += _resolved(module, reference, definitions, imports)
     return {module: combined(used[module]) for module in sorted(used)}
 
 
 def _resolved(
-    module: str, reference: str, definitions: Mapping[str, Any], imports: Mapping[str, list[str]]
+    module: str, reference: str, definitions: Mapping[str, Any], imports: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
     """What a name such as `unit`, or `optim.build`, means in a module, if it is of the package and computes."""
-    name, _, attribute = reference.partition(".")
+    name, _, attributes = reference.partition(".")
     if name in definitions:
         yield module, name
     elif name in imports:
-        origin, imported = imports[name]
-        if _counts(whole := f"{origin}.{imported}"):
-            yield from ((whole, attribute), (whole, REST))
-        elif _counts(origin):
-            yield from ((origin, imported), (origin, REST))
+        yield from _located(f"{imports[name]}.{attributes}".rstrip("."))
+    else:
+        for local, origin in imports.items():
+            if local.startswith("*"):
+                yield from _located(f"{origin}.{reference}")
+
+
+def _located(path: str) -> Iterator[tuple[str, str]]:
+    """(module, definition) that a dotted path such as `repro.engine.optim.build` leads to, and the module's rest."""
+    parts = path.split(".")
+    for n in range(len(parts), 0, -1):
+        if _counts(module := ".".join(parts[:n])):
+            yield from ((module, ".".join(parts[n:])), (module, REST))
+            return
 
 
 @cache
@@ -96,14 +130,15 @@ def _file(module: str) -> Path:
 
 
 def _read(path: Path) -> list[Any]:
-    """[definition -> [digest, names used], local name -> [module, name imported from it]]."""
-    tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
-    imports = {
-        alias.asname or alias.name: [str(node.module), alias.name]
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
+    """[definition -> [digest, names used], local name -> what is imported by it], names in full.
+
+    A file that is not Python, as while it is edited, is one statement.
+    """
+    text = path.read_bytes()
+    try:
+        tree = ast.parse(text, str(path))
+    except (SyntaxError, ValueError):
+        return [{REST: [hashlib.sha256(text).hexdigest()[:12], []]}, {}]
     parts: dict[str, list[ast.stmt]] = {REST: []}
     for node in tree.body:
         if not isinstance(node, ast.Import | ast.ImportFrom):
@@ -116,15 +151,37 @@ def _read(path: Path) -> list[Any]:
         ]
         for name, nodes in parts.items()
     }
-    return [definitions, {name: origin for name, origin in imports.items() if origin[0].startswith("repro.")}]
+    imports = {local: full for node in ast.walk(tree) for local, full in _imported(node, path)}
+    return [definitions, {local: full for local, full in imports.items() if f"{full}.".startswith("repro.")}]
+
+
+def _imported(node: ast.AST, path: Path) -> Iterator[tuple[str, str]]:
+    """Local name -> full name; all names of a module are `*` and the module -> the module."""
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            yield (alias.asname, alias.name) if alias.asname else (alias.name.partition(".")[0],) * 2
+    elif isinstance(node, ast.ImportFrom):
+        origin = node.module or ""
+        if node.level:
+            folder = path.relative_to(PACKAGE.parent).with_suffix("").parts[: -node.level]
+            origin = ".".join([*folder, *origin.split(".")]).rstrip(".")
+        for alias in node.names:
+            if alias.name == "*":
+                yield f"*{origin}", origin
+            else:
+                yield alias.asname or alias.name, f"{origin}.{alias.name}"
 
 
 _remembered = Remembered("source", _read)
 
 
+def _read_again(module: str) -> list[Any]:
+    return list(_remembered(_file(module))) if _file(module).is_file() else [{}, {}]
+
+
 @cache
 def _facts(module: str) -> list[Any]:
-    return list(_remembered(_file(module)))
+    return _read_again(module)
 
 
 def _defined(node: ast.stmt) -> list[str]:
@@ -136,14 +193,20 @@ def _defined(node: ast.stmt) -> list[str]:
 
 
 def _names(node: ast.AST) -> Iterator[str]:
-    """The names that a definition uses, with the attribute that is taken of them, if one is."""
+    """The names that a definition uses, with the attributes that are taken of them, if any are."""
     for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.Attribute) and isinstance(child.value, ast.Name):
-            yield f"{child.value.id}.{child.attr}"
-        elif isinstance(child, ast.Name):
-            yield child.id
+        if name := _dotted(child):
+            yield name
         elif not _idle(child):
             yield from _names(child)
+
+
+def _dotted(node: ast.AST) -> str:
+    """`a.b.c` for an expression that is just this, else an empty string."""
+    if isinstance(node, ast.Name):
+        return node.id
+    owner = _dotted(node.value) if isinstance(node, ast.Attribute) else ""
+    return f"{owner}.{node.attr}" if isinstance(node, ast.Attribute) and owner else ""
 
 
 def _essence(node: Any) -> Any:

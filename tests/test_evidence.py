@@ -321,3 +321,88 @@ def test_edited_code_is_noticed(recorded: Path, monkeypatch: pytest.MonkeyPatch)
     assert "stale?" in done.output and "matches" not in done.output.split("Numbers")[0]
     shown = invoke("compare", "r").output
     assert "repro.methods.supcon" in shown and "repro run r --confirm" in shown
+
+
+# ---- what a run keeps belongs to this run
+
+
+def forgotten(project: Path, seed: int = 0) -> Path:
+    """The folder of a finished run whose record is gone."""
+    (folder,) = (paths.runs_dir() / "r").glob(f"*-seed{seed}")
+    Store(project / "results").path("r", records(project)[0]["hash"], seed).unlink()
+    return folder
+
+
+@pytest.mark.parametrize("what", ["", "pretrain", "pretrain/outcome.json"])
+def test_the_work_of_one_seed_is_not_taken_for_anothers(
+    write_recipe: Write, project: Path, what: str
+) -> None:
+    write_recipe("r", GOOD)
+    run()
+    (folder,) = (paths.runs_dir() / "r").glob("*-seed0")
+    other = folder.with_name(folder.name.replace("-seed0", "-seed1"))
+    if (folder / what).is_dir():
+        shutil.copytree(folder / what, other / what)
+    else:
+        shutil.copytree(folder / "pretrain", other / "pretrain")
+    if what:
+        shutil.copy(folder / "sessions.json", other)
+        content = json.loads((other / "sessions.json").read_text())["content"]
+        state.write(other / "sessions.json", state.Sessions.model_validate(content))
+    with pytest.raises(UserError, match=r"belongs to .*-seed0.*--force"):
+        Session(device="cpu", echo=lambda text: None).run([(load("r"), [1])])
+    assert len(records(project)) == 1
+
+
+def test_a_checkpoint_of_another_seed_is_not_resumed(
+    write_recipe: Write, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_recipe("r", LONGER)
+    folder = interrupted(monkeypatch)
+    tensors, facts = checkpoint.load(folder / "pretrain" / "checkpoint.safetensors")
+    other = folder.with_name(folder.name.replace("-seed0", "-seed1"))
+    checkpoint.save(other / "pretrain" / "checkpoint.safetensors", tensors, facts)
+    state.write(other / "sessions.json", state.Sessions())
+    with pytest.raises(UserError, match=r"checkpoint.*belongs to .*-seed0"):
+        Session(device="cpu", echo=lambda text: None).run([(load("r"), [1])])
+
+
+def test_who_began_a_run_cannot_be_forgotten(
+    write_recipe: Write, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without its sessions, work of earlier code would pass for that of the present."""
+    write_recipe("r", GOOD)
+    run()
+    (forgotten(project) / "sessions.json").unlink()
+    edit_code(monkeypatch)
+    with pytest.raises(UserError, match=r"sessions.json was damaged or edited \(it is missing.*--force"):
+        run()
+    assert records(project) == []
+
+
+def test_a_smoke_run_takes_no_records_place(write_recipe: Write, project: Path) -> None:
+    write_recipe("r", GOOD)
+    run(results=project / "kept")
+    run(results=project / "kept", smoke=True)
+    (path,) = (project / "kept" / "records" / "r").glob("*.json")
+    assert not json.loads(path.read_text())["smoke"] and not Store(project / "kept").earlier("r")
+    assert len(list(project.glob("kept/smoke/records/r/*.json"))) == 1
+
+
+def test_code_that_is_edited_while_it_runs_is_a_deviation_that_disqualifies(
+    write_recipe: Write, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_recipe("r", GOOD)
+    real = source._read_again
+
+    def read(module: str) -> list[Any]:
+        definitions, imports = real(module)
+        if module == "repro.stages.knn":
+            definitions = definitions | {"KNN": ["edited", definitions["KNN"][1]]}
+        return [definitions, imports]
+
+    source.look()
+    monkeypatch.setattr(source, "_read_again", read)
+    run()
+    (told,) = records(project)[0]["deviations"]
+    assert told["here"] == "edited in between: repro.stages.knn" and told["disqualifies"]

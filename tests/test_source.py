@@ -110,6 +110,41 @@ def test_only_what_computes_counts(
     assert source.changed(before, digests()) == changes
 
 
+@pytest.mark.parametrize(
+    ("imported", "used"),
+    [
+        ("from repro.methods.parts.deeper import step as go", "go(z)"),
+        ("from repro.methods.parts import deeper as d", "d.step(z)"),
+        ("import repro.methods.parts.deeper", "repro.methods.parts.deeper.step(z)"),
+        ("import repro.methods.parts.deeper as d", "d.step(z)"),
+        ("from repro import methods", "methods.parts.deeper.step(z)"),
+        ("from . import deeper", "deeper.step(z)"),
+        ("from .deeper import step", "step(z)"),
+        ("from ..parts.deeper import *", "step(z)"),
+        ("from repro.methods.parts.passing import step", "step(z)"),
+        ("from repro.methods.parts.passing import renamed", "renamed.step(z)"),
+        ("from repro.methods.parts.star import step", "step(z)"),
+    ],
+)
+def test_every_way_of_importing_is_followed(
+    digests: Digests, tmp_path: Path, imported: str, used: str
+) -> None:
+    parts = tmp_path / "repro" / "methods" / "parts"
+    (parts / "passing.py").write_text("from .deeper import step\nfrom . import deeper as renamed\n")
+    (parts / "star.py").write_text("from .deeper import *\n")
+    (parts / "helpers.py").write_text(f"{imported}\n\n\ndef used(z):\n    return {used}\n")
+    before = digests()
+    (parts / "deeper.py").write_text(FILES["methods/parts/deeper.py"].replace("z + 1", "z - 1"))
+    assert source.changed(before, digests()) == [f"{PARTS}.deeper"]
+
+
+@pytest.mark.parametrize("text", [b"def step(", b"\xff", b"x = '\0'", b""])
+def test_a_file_in_the_middle_of_an_edit_is_another(digests: Digests, tmp_path: Path, text: bytes) -> None:
+    before = digests()
+    (tmp_path / "repro" / "methods" / "parts" / "deeper.py").write_bytes(text)
+    assert source.changed(before, digests()) == [f"{PARTS}.deeper"]
+
+
 def test_every_component_of_a_recipe_counts() -> None:
     found = source.components(load("moco-cifar10-mini"))
     for module in ("methods.moco", "methods.parts.memory", "networks.resnet_cifar", "networks.heads.mlp"):

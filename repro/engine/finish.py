@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from repro import components
+from repro import components, source
 from repro.engine import state
 from repro.engine.stage import Context, Outcome
 from repro.files import file_digest
 from repro.options import StageOptions
 from repro.pictures import failure
+from repro.recipes.schema import Deviation
 
 
 def finish(ctx: Context, options: StageOptions) -> Outcome:
@@ -27,6 +28,8 @@ def finish(ctx: Context, options: StageOptions) -> Outcome:
     with _timed(ctx) as seconds:
         stage = components.load(("stages", "experiments"), options.kind)(options)
         outcome = stage.run(ctx)
+    if modules := ctx.setup.agree(source.edited(ctx.recipe)):
+        ctx.note([edited(modules, "the files were edited while it ran")])
     outcome.facts["seconds"] = round(seconds(), 3)
     outcome.facts["precision"] = stage.computes_in(ctx.setup)
     if ctx.fingerprints:
@@ -47,6 +50,12 @@ def finish(ctx: Context, options: StageOptions) -> Outcome:
         state.write(path, saved)
     ctx.setup.agree(None)  # nobody reads this stage's files before they are there
     return outcome
+
+
+def edited(modules: Sequence[str], why: str) -> Deviation:
+    """That these modules were not the same all along."""
+    here = f"edited in between: {', '.join(modules)}"
+    return Deviation(what="code", paper="one version", here=here, why=why, disqualifies=True)
 
 
 def _left(ctx: Context) -> list[Path]:

@@ -124,6 +124,7 @@ class Loop:
             self.path,
             tensors,
             {
+                "of": state.place(self.path),
                 "step": self.step,
                 "seconds": self.seconds,
                 "curve": self.curve,

@@ -17,7 +17,7 @@ from repro.data.load import ImageSet, look_alike
 from repro.data.load import load as load_data
 from repro.engine import memory, state
 from repro.engine.budget import Deadline
-from repro.engine.finish import finish
+from repro.engine.finish import edited, finish
 from repro.engine.keys import key
 from repro.engine.setup import Setup
 from repro.engine.stage import Context, Outcome
@@ -28,6 +28,7 @@ from repro.recipes.schema import Deviation, Recipe
 from repro.results.record import Record
 
 SMOKE_SAMPLES = 16
+RESUMED = "the run was resumed so"
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,8 @@ class Run:
         if not self.setup.main:
             return self.setup.agree(None)
         path = self.folder / "sessions.json"
+        if not path.exists() and any(self.folder.glob("*/*")):
+            raise state.damaged(path, "it is missing, and a stage has left its work")
         known = state.read(path, state.Sessions) if path.exists() else state.Sessions()
         known.sessions.append(
             state.Note(
@@ -187,15 +190,14 @@ def mixed(sessions: Sequence[state.Note]) -> list[Deviation]:
     first, found = sessions[0], []
     modules = sorted({m for s in sessions for m in source.changed(first.components, s.components)})
     if modules:
-        found.append(_changed("code", "one version", f"edited in between: {', '.join(modules)}"))
+        found.append(edited(modules, RESUMED))
     precisions = dict.fromkeys(s.precision for s in sessions)
     if len(precisions) > 1:
-        found.append(_changed("precision", "one for all steps", f"{', then '.join(precisions)}"))
+        here = ", then ".join(precisions)
+        found.append(
+            Deviation(what="precision", paper="one for all steps", here=here, why=RESUMED, disqualifies=True)
+        )
     return found
-
-
-def _changed(what: str, paper: str, here: str) -> Deviation:
-    return Deviation(what=what, paper=paper, here=here, why="the run was resumed so", disqualifies=True)
 
 
 def shrunk(recipe: Recipe) -> Recipe:

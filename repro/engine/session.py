@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from repro import paths
+from repro import paths, source
 from repro.engine import budget, memory
 from repro.engine.describe import describe
 from repro.engine.loop import Collapse
@@ -60,6 +60,7 @@ class Session:
         self._deadline = budget.Deadline(self.budget)
         here = machine()
         failures = 0
+        source.look()
         with self._deadline.watching_signals():
             for recipe, seeds in {recipe.id: (recipe, seeds) for recipe, seeds in work}.values():
                 setup = set_up(self.device, self.precision, recipe.precision)
@@ -92,8 +93,9 @@ class Session:
 
     @property
     def _store(self) -> Store:
-        usual = paths.work_dir() / "smoke" if self.smoke else paths.results_dir()
-        return Store(self.results or usual)
+        if self.smoke:  # apart also in a folder of the user's: it must not take the place of a record there
+            return Store((self.results or paths.work_dir()) / "smoke")
+        return Store(self.results or paths.results_dir())
 
     def _run_recipe(self, recipe: Recipe, seeds: Sequence[int], setup: Setup) -> None:
         again = self.force or self.smoke

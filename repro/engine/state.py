@@ -18,7 +18,6 @@ from repro.recipes.problems import first_of
 from repro.recipes.schema import Deviation
 
 NonNegative = Annotated[FiniteFloat, Field(ge=0)]
-Kept = TypeVar("Kept", bound=BaseModel)
 
 
 class State(BaseModel):
@@ -38,19 +37,25 @@ class Note(State):
     components: dict[str, str]
 
 
-class Sessions(State):
+class Bound(State):
+    """A file of its own. `of` is its place, so that it counts in no other; none in what earlier versions kept."""
+
+    of: str | None = None
+
+
+class Sessions(Bound):
     """All sessions of a run so far."""
 
     sessions: list[Note] = []
 
 
-class Clock(State):
+class Clock(Bound):
     """The working time of a stage so far, in seconds."""
 
     seconds: NonNegative = 0.0
 
 
-class Done(State):
+class Done(Bound):
     """What a finished stage leaves: its outcome, and the digests of its files."""
 
     metrics: dict[str, FiniteFloat]
@@ -61,7 +66,7 @@ class Done(State):
     files: dict[str, str]
 
 
-class Progress(State):
+class Progress(Bound):
     """What a checkpoint says beside its tensors: where the loop stands, and the optimizers' settings (`parts`)."""
 
     step: NonNegativeInt
@@ -83,9 +88,18 @@ class Progress(State):
         return None
 
 
-def write(path: Path, state: State) -> None:
+Kept = TypeVar("Kept", bound=Bound)
+
+
+def place(path: Path) -> str:
+    """What a kept file belongs to: its run (recipe, seed) and, within that, its stage."""
+    return "/".join(path.parts[-3:])
+
+
+def write(path: Path, state: Bound) -> None:
     """Writes the state whole, under its digest. Raises UserError when the disk refuses."""
-    content = json.loads(state.model_dump_json())  # what is not finite in a curve becomes null
+    here = state.model_copy(update={"of": place(path)})
+    content = json.loads(here.model_dump_json())  # what is not finite in a curve becomes null
     write_json(path, {"digest": digest(content), "content": content})
 
 
@@ -105,9 +119,12 @@ def read(path: Path, kind: type[Kept]) -> Kept:
 def typed(path: Path, content: Any, kind: type[Kept]) -> Kept:
     """The content of a kept file as what it should be. Raises UserError."""
     try:
-        return kind.model_validate(content)
+        found = kind.model_validate(content)
     except ValidationError as error:
         raise damaged(path, first_of(error)) from None
+    if found.of not in (None, place(path)):
+        raise damaged(path, f"it belongs to {found.of}")
+    return found
 
 
 def damaged(path: Path, why: str) -> UserError:
