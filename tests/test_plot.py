@@ -11,7 +11,7 @@ from PIL import Image
 
 from repro.errors import UserError
 from repro.recipes.load import load
-from repro.results.plot import by_metric, figure, save
+from repro.results.plot import MOST, by_metric, figure, save
 from repro.results.rows import Row, rows
 from repro.results.statistics import interval
 from repro.results.store import Store
@@ -121,3 +121,12 @@ def test_a_plot_that_cannot_be_made_says_why(measured: Path) -> None:
     (measured / "file").touch()
     with pytest.raises(UserError, match="could not be written"):
         save(table, measured / "file" / "a.svg")
+
+
+def test_a_plot_of_too_many_metrics_is_refused_at_once(measured: Path) -> None:
+    store = Store(measured / "results")
+    many = {f"knn.top{k}": float(k) for k in range(MOST + 1)}
+    store.save(record(seed=9, metrics=many, **of("low")))
+    with pytest.raises(UserError, match=rf"of {MOST + 2} metrics.*choose with --metric"):
+        save(found(measured), measured / "plot.svg")
+    assert not (measured / "plot.svg").exists()

@@ -13,17 +13,26 @@ from repro.results.rows import Row
 
 HOLLOW = {"markerfacecolor": "none", "markeredgecolor": EXPECTED, "markersize": 7, "zorder": 3}
 MARKS = {"equals": ("D", "expected"), "at_least": (">", "expected at least"), "at_most": ("<", "at most")}
+MOST = 60  # panels: more are no picture to look at, and laying them out takes minutes
 WIDTH, LINE, FRAME = 7.0, 0.26, 0.75  # inches: the picture, a recipe, and what is around a panel
 Panels = Mapping[str, Mapping[str, Sequence[Row]]]
 
 
 def save(rows: Sequence[Row], path: Path) -> int:
-    """Writes the picture and returns how many means it shows. Raises UserError when there are none, or no file."""
+    """Writes the picture and returns how many means it shows.
+
+    Raises UserError when there are none, when there are too many metrics, or when there can be no file.
+    """
     if path.suffix not in (".png", ".svg"):
         raise UserError(f"{path}: a plot is a .png or an .svg file.")
     panels = by_metric(rows)
     if not panels:
         raise UserError("None of these results is measured, so there is nothing to plot.")
+    if len(panels) > MOST:
+        raise UserError(
+            f"These results are of {len(panels)} metrics, and a plot has room for {MOST}: choose with --metric, "
+            "--family, --dataset or --paper."
+        )
     pictures.save(figure(panels), path)
     return sum(map(len, panels.values()))
 
