@@ -94,7 +94,10 @@ def copy(source: Path, path: Path) -> None:
         with replacing(path) as temporary:
             shutil.copyfile(source, temporary)
     except OSError as error:
-        raise UserError(f"{source} could not be copied to {path}: {error.strerror or error}.") from None
+        raise UserError(
+            f"{source} could not be copied to {path}: {error.strerror or error}. "
+            "Make room and run the same command again."
+        ) from None
 
 
 def write_json(path: Path, value: Any) -> None:
