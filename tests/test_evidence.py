@@ -406,3 +406,14 @@ def test_code_that_is_edited_while_it_runs_is_a_deviation_that_disqualifies(
     run()
     (told,) = records(project)[0]["deviations"]
     assert told["here"] == "edited in between: repro.stages.knn" and told["disqualifies"]
+
+
+def test_a_smoke_run_among_the_records_is_none(write_recipe: Write, project: Path) -> None:
+    write_recipe("r", GOOD)
+    run(smoke=True)
+    smoke, kept = project / ".repro" / "smoke" / "records" / "r", project / "results" / "records" / "r"
+    shutil.copytree(smoke, kept)
+    assert "(n=1, not comparable)" in invoke("table").output
+    assert not any("already recorded" in line for line in run())
+    assert [r["smoke"] for r in records(project)] == [False]
+    assert "not comparable" not in invoke("table").output

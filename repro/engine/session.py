@@ -122,11 +122,11 @@ class Session:
     def _recorded(self, recipe: Recipe, setup: Setup) -> tuple[dict[int, str], dict[int, Record], list[int]]:
         """The seeds whose records speak for the recipe as it stands, with their dates; the records by earlier code.
 
-        A record in another precision than the one asked for does not count, and its seeds come last; nor does a file
-        that is left out.
+        A record in another precision than the one asked for does not count, and its seeds come last; nor does a
+        smoke run that was put among the records, nor a file that is left out.
         """
         store, now = self._store, version(recipe)
-        everything = of_hash(store.of(recipe.id), now)
+        everything = of_hash([r for r in store.of(recipe.id) if not r.smoke], now)
         known = [r for r in everything if self.precision in ("auto", r.asked_precision)]
         for why in store.left_out.values():
             self._say(f"Left out: {why}")

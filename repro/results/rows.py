@@ -22,7 +22,8 @@ class Row:
     (`paper`, or whose number it is), `role` and `by` say what the number is, see `repro.recipes.schema.Expected`;
     `verified` that it is more than remembered; `counts` that it is a number or direction of the paper's own, that a
     run could reproduce; `reproduced` that runs without disqualifying deviations do;
-    `outdated` that all runs are by earlier code. `deviations` are those that the
+    `outdated` that all runs are by earlier code; `comparable` that they are of the recipe as it stands, where no
+    verdict says so. `deviations` are those that the
     recipe declares and those that its runs met.
     """
 
@@ -49,6 +50,7 @@ class Row:
     reproduced: bool = False
     counts: bool = False
     outdated: bool = False
+    comparable: bool = True
     judgement: Judgement | None = None
     deviations: tuple[Deviation, ...] = ()
 
@@ -62,7 +64,7 @@ class Row:
         return self.judgement is not None and self.judgement.p_matches is not None
 
 
-KEYS = tuple(field.name for field in fields(Row))[:-4]
+KEYS = tuple(field.name for field in fields(Row))[:-5]
 
 
 def rows(recipes: Iterable[Recipe], store: Store) -> list[Row]:
@@ -84,7 +86,8 @@ def _rows_of(recipe: Recipe, store: Store) -> Iterator[Row]:
     if not recipe.expected:
         for metric in sorted({metric for run in runs for metric in run.metrics}):
             values = [run.metrics[metric] for run in runs if metric in run.metrics]
-            yield _row(recipe, metric, sample(values), deviations=deviations, outdated=outdated)
+            facts = {"outdated": outdated, "comparable": all(run.comparable for run in runs)}
+            yield _row(recipe, metric, sample(values), deviations=deviations, **facts)
 
 
 def _row(recipe: Recipe, metric: str, measured: Sample, **rest: Any) -> Row:

@@ -95,6 +95,7 @@ def measured_cell(row: Row) -> str:
     spread = "" if row.sd is None else f" ± {number(row.sd, resolution)}"
     confirmed = row.judgement.confirmed if row.judgement else 0
     how = f", {confirmed} by confirmed earlier code" if confirmed else ", stale?" if row.outdated else ""
+    how += "" if row.comparable else ", not comparable"
     cell = f"{number(row.mean, resolution)}{spread} (n={row.n}{how})"
     if row.relation != "greater_than" or not row.judgement or row.judgement.difference is None:
         return cell
