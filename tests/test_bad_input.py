@@ -531,3 +531,16 @@ def test_a_file_of_data_that_is_not_there_is_not_called_damaged(
     monkeypatch.setenv("REPRO_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "hub"))
     assert available("cifar10") is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("batch.size", "999999999999999999"), ("optimizer.lr", "1e300"), ("views.count", "1000000")],
+)
+def test_a_size_that_no_machine_has_is_refused(
+    write_recipe: Write, project: Path, key: str, value: str
+) -> None:
+    write_recipe("good", GOOD)
+    done = repro("run", "good", "--plan", "-o", f"stages.pretrain.{key}={value}", cwd=project)
+    assert done.returncode == 2 and "less than or equal to" in done.stderr and key in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -17,7 +17,7 @@ class Batch(Options):
     `apart`, one view after the other, each with its own statistics (default: together).
     """
 
-    size: PositiveInt
+    size: Annotated[PositiveInt, Field(le=10**7)]
     bn_span: PositiveInt | None = None
     bn_views: Literal["together", "apart"] | None = None
     drop_last: bool = False
@@ -31,7 +31,7 @@ class Optimizer(Options):
     """
 
     name: Literal["sgd", "adam", "adamw", "lars"] = "sgd"
-    lr: PositiveFloat
+    lr: Annotated[PositiveFloat, Field(le=10**6)]
     momentum: Probability = 0.0
     nesterov: bool = False
     betas: tuple[Probability, Probability] | None = None
@@ -59,7 +59,7 @@ class OnlineProbe(Options):
     `lr` follows the schedule of the network's optimizer. A diagnostic: nothing is chosen by it.
     """
 
-    lr: PositiveFloat
+    lr: Annotated[PositiveFloat, Field(le=10**6)]
 
 
 class Schedule(Options):

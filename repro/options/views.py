@@ -91,7 +91,7 @@ class Views(Options):
     """
 
     policy: str | None = None
-    count: PositiveInt = 1
+    count: Annotated[PositiveInt, Field(le=100)] = 1
     each: tuple[Views, ...] | None = None
     local: Views | None = None
     size: PositiveInt | None = None
