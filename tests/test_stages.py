@@ -15,6 +15,7 @@ from repro.engine.fit import spread
 from repro.engine.run import Run
 from repro.engine.setup import set_up
 from repro.engine.stage import capped
+from repro.files import file_digest
 from repro.networks.resnet import ResNet
 from repro.networks.resnet_cifar import SmallResNet
 from repro.networks.small_alexnet import SmallAlexNet
@@ -139,6 +140,6 @@ def test_neighbours_can_be_those_of_the_head_s_outputs(write_recipe: Write) -> N
     checkpoint.save(output, constant, facts)
     (run.folder / "knn" / "outcome.json").unlink()
     done = state.read(run.folder / "pretrain" / "outcome.json", state.Done)
-    done.files[output.name] = state.file_digest(output)
+    done.files[output.name] = file_digest(output)
     state.write(run.folder / "pretrain" / "outcome.json", done)
     assert run.execute().metrics["knn.top1"] < 20

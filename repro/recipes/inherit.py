@@ -61,7 +61,9 @@ def _deviations(own: Any, inherited: Any) -> Any:
     """
     inherited = inherited or []
     if not all(
-        isinstance(part, list) and all(isinstance(d, dict) for d in part) for part in (own, inherited)
+        isinstance(part, list)
+        and all(isinstance(d, dict) and isinstance(d.get("what", ""), str) for d in part)
+        for part in (own, inherited)
     ):
         return own
     known, named = {d.get("what"): d for d in inherited}, {d.get("what") for d in own}
