@@ -180,7 +180,8 @@ def test_records_go_where_they_are_wanted(write_recipe: Write, project: Path) ->
 
 
 def test_a_failing_recipe_does_not_stop_the_others(write_recipe: Write, project: Path) -> None:
-    write_recipe("a", GOOD.replace("lr: 1e-1", "lr: 1e30").replace("epochs: 1", "epochs: 5"))
+    growing = GOOD.replace("lr: 1e-1", "lr: 1e6, weight_decay: 1e6").replace("epochs: 1", "epochs: 5")
+    write_recipe("a", growing)
     write_recipe("b", GOOD)
     done = invoke("run", "a", "b")
     assert done.exit_code == 1
