@@ -14,7 +14,7 @@ import torch.multiprocessing as mp
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from repro.data.images import ImageSet
+from repro.data.images import ImageSet, image_set
 from repro.engine.budget import Deadline, Stopped
 from repro.engine.fit import fit
 from repro.engine.keys import generator
@@ -80,7 +80,8 @@ def made(name: str) -> Method:
 
 def images() -> ImageSet:
     pixels = torch.randint(0, 256, (SAMPLES, 3, 8, 8), dtype=torch.uint8, generator=generator(2))
-    return ImageSet(pixels, torch.arange(SAMPLES) % 3, "d", "train", 3, (0.5,) * 3, (0.25,) * 3)
+    facts = {"name": "d", "split": "train", "classes": 3}
+    return image_set(pixels, torch.arange(SAMPLES) % 3, mean=(0.5,) * 3, std=(0.25,) * 3, **facts)
 
 
 class After(Deadline):

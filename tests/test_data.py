@@ -621,6 +621,6 @@ def test_sixteen_bits_are_scaled_and_not_clipped(channels: int) -> None:
 def test_a_changed_set_loses_its_fingerprint(root: Path, arrays: Arrays) -> None:
     write_all(root / "data" / "tiny", arrays)
     data = load("tiny", "train")
-    assert data.having(images=255 - data.images).fingerprint is None and data.fingerprint
+    assert data.having(image=255 - data.images).fingerprint is None and data.fingerprint
     sources = "".join(p.read_text(encoding="utf-8") for p in (ROOT / "repro").rglob("*.py"))
     assert not re.findall(r"\breplace\(\w+, images=", sources)  # which would keep the old one

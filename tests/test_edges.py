@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from repro import paths
 from repro.components import find, load, names, options_for
-from repro.data.load import ImageSet
+from repro.data.images import ImageSet
 from repro.data.load import load as load_data
 from repro.engine.features import accuracy, extract
 from repro.engine.fit import _checked_spread

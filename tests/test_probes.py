@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from repro import paths
-from repro.data.load import ImageSet, load
+from repro.data.images import ImageSet
+from repro.data.load import load
 from repro.engine import checkpoint, optim
 from repro.engine.features import extract
 from repro.engine.finish import finish

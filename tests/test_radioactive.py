@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from repro import paths
 from repro.data.fingerprint import fingerprint
-from repro.data.images import ImageSet
+from repro.data.images import ImageSet, image_set
 from repro.data.load import load as load_data
 from repro.engine.budget import Deadline, Stopped
 from repro.engine.checkpoint import load as read
@@ -210,7 +210,8 @@ def pictures(n: int = 20) -> ImageSet:
     images = torch.randint(
         0, 256, (n, 3, 2, 2), generator=torch.Generator().manual_seed(0), dtype=torch.uint8
     )
-    return ImageSet(images, torch.arange(n) % 2, "noise", "train", 2, (0.5, 0.4, 0.5), (0.25, 0.2, 0.3))
+    facts = {"name": "noise", "split": "train", "classes": 2}
+    return image_set(images, torch.arange(n) % 2, mean=(0.5, 0.4, 0.5), std=(0.25, 0.2, 0.3), **facts)
 
 
 def marking(folder: Path, images: ImageSet, deadline: Deadline | None = None, **changes: Any) -> Outcome:

@@ -11,7 +11,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,7 +30,7 @@ from repro.data import declare
 from repro.data.available import available
 from repro.data.declare import declaration
 from repro.data.encoded import opened
-from repro.data.images import ImageSet, Streamed
+from repro.data.images import ImageSet, image_set
 from repro.data.load import get, load, look_alike, verify
 from repro.engine.batches import Batches
 from repro.engine.features import extract
@@ -154,9 +153,9 @@ def encoded(root: Path) -> list[bytes]:
     return images
 
 
-def streamed(split: str = "train") -> Streamed:
+def streamed(split: str = "train") -> ImageSet:
     data = load("wide", split)
-    assert isinstance(data, Streamed)
+    assert isinstance(data, ImageSet)
     return data
 
 
@@ -203,7 +202,7 @@ def test_rows_are_found_in_any_order(encoded: list[bytes]) -> None:
 def test_a_selection_and_a_copy_give_the_same_images(encoded: list[bytes]) -> None:
     data = streamed()
     rows = torch.tensor([70, 3, 41, 3])
-    some = replace(data, images=data.images[rows], labels=data.labels[rows])
+    some = data.take(rows)
     assert len(some) == 4 and some.labels.tolist() == [2, 3, 1, 3]
     again = pickle.loads(pickle.dumps(some.images[torch.tensor([1, 2])]))
     assert list(again) == [encoded[3], encoded[41]]
@@ -348,14 +347,15 @@ def test_workers_leave_the_global_generator_alone(encoded: list[bytes]) -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
-def resident(data: Streamed) -> ImageSet:
+def resident(data: ImageSet) -> ImageSet:
     """The same images in memory; they must have one size."""
     images = torch.stack([data.images[i] for i in range(len(data))])
-    return ImageSet(images, data.labels, data.name, data.split, data.classes, data.mean, data.std)
+    facts: dict[str, Any] = {"name": data.name, "split": data.split, "classes": data.classes}
+    return image_set(images, data.labels, mean=data.mean, std=data.std, **facts)
 
 
 @pytest.fixture
-def square(root: Path) -> Streamed:
+def square(root: Path) -> ImageSet:
     """48 PNG images of 24×24 pixels."""
     declare_set(splits={"train": 48}, fingerprints={"train": {}}, source=declared_source())
     images = [encode(picture(i, SIZE, SIZE)) for i in range(48)]
@@ -368,7 +368,7 @@ def declared_source() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("filter", [None, "bicubic"])
-def test_streamed_views_are_the_resident_ones_within_rounding(square: Streamed, filter: str | None) -> None:
+def test_streamed_views_are_the_resident_ones_within_rounding(square: ImageSet, filter: str | None) -> None:
     local = {"count": 2, "size": 12, "crop": {"scale": [0.05, 0.4], "filter": filter}, **UNIT}
     views = {"policy": "crop-flip", "count": 2, "crop": {"filter": filter}, "local": local, **UNIT}
     there, here = fed(square, views=views), fed(resident(square), views=views)
@@ -432,7 +432,7 @@ class Killed(Exception):
 
 
 def trained(
-    folder: Path, data: Streamed, workers: int, monkeypatch: pytest.MonkeyPatch, die_at: int = -1
+    folder: Path, data: ImageSet, workers: int, monkeypatch: pytest.MonkeyPatch, die_at: int = -1
 ) -> Tensor:
     """The weights that a linear classifier has after six steps, made with a checkpoint at each."""
 

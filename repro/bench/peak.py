@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from repro.data.declare import declaration
-from repro.data.images import ImageSet
+from repro.data.images import ImageSet, image_set
 from repro.engine import checkpoint, memory
 from repro.engine.budget import Stopped
 from repro.engine.finish import finish
@@ -47,7 +47,8 @@ def noise(dataset: str, split: str) -> ImageSet:
     images = torch.randint(0, 256, (n, *declared.shape), dtype=torch.uint8)
     classes = declared.classes_in(split)
     labels = torch.arange(n) % classes
-    return ImageSet(images, labels, dataset, split, classes, declared.mean, declared.std)
+    facts: dict[str, Any] = {"name": dataset, "split": split, "classes": classes}
+    return image_set(images, labels, mean=declared.mean, std=declared.std, **facts)
 
 
 def true_peak(device: str) -> int:

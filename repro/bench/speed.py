@@ -32,7 +32,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from repro.data.load import ImageSet, look_alike
+from repro.data.images import ImageSet
+from repro.data.load import look_alike
 from repro.engine import optim
 from repro.engine.keys import key
 from repro.engine.method import Method

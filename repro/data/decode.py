@@ -57,7 +57,7 @@ def labels_of(declared: DataSet, split: str, sources: Sequence[File]) -> Tensor:
     return torch.from_numpy(np.concatenate([file.labels(classes) for file in sources]))
 
 
-def _pixels(encoded: bytes | None, shape: tuple[int, int, int], any_mode: bool) -> np.ndarray:
+def _pixels(encoded: bytes | None, shape: tuple[int, ...], any_mode: bool) -> np.ndarray:
     """One image as an array of `shape`, (C, H, W) uint8."""
     channels, height, width = shape
     if encoded is None:

@@ -14,7 +14,7 @@ from repro.data.declare import DataSet, declaration
 from repro.data.decode import decode
 from repro.data.download import download
 from repro.data.fingerprint import Check, Fingerprint, check, deviations, fingerprint
-from repro.data.images import ImageSet, Streamed
+from repro.data.images import ImageSet, image_set
 from repro.engine import keys
 from repro.errors import UserError, suggestion
 
@@ -80,7 +80,8 @@ def look_alike(name: str, split: str, n: int, key: int) -> ImageSet:
     images = (64 + 128 * colours[labels, :, None, None] + 32 * noise).clamp(0, 255).to(torch.uint8)
     if split in declared.unlabelled:
         labels = torch.full_like(labels, -1)
-    return ImageSet(images, labels, name, split, classes, declared.mean, declared.std)
+    facts: dict[str, Any] = {"classes": classes, "mean": declared.mean, "std": declared.std}
+    return image_set(images, labels, name=name, split=split, **facts)
 
 
 def _declared(name: str, split: str) -> DataSet:
@@ -92,14 +93,14 @@ def _declared(name: str, split: str) -> DataSet:
 
 
 def _image_set(declared: DataSet, split: str, rows: Rows) -> ImageSet:
-    return ImageSet(rows.images, rows.labels, **_facts(declared, split, rows.fingerprint, rows.where))
+    return image_set(rows.images, rows.labels, **_facts(declared, split, rows.fingerprint, rows.where))
 
 
-def _streamed(declared: DataSet, split: str, files: Files) -> Streamed:
+def _streamed(declared: DataSet, split: str, files: Files) -> ImageSet:
     images, labels = stream.opened(declared, split, files)
     found = stream.fingerprint_of(declared, split, files, images, labels)
     facts = _facts(declared, split, found, str(files.paths[0].parent))
-    return Streamed(images, labels, **facts, view=declared.shape)  # type: ignore[arg-type]
+    return image_set(images, labels, declared.shape, **facts)
 
 
 def _facts(declared: DataSet, split: str, found: Fingerprint, where: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from repro.data.load import ImageSet
+from repro.data.images import ImageSet
 from repro.engine.loop import Collapse
 from repro.engine.plan import even
 from repro.engine.stage import Context

@@ -10,7 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from repro.data.load import ImageSet
+from repro.data.images import ImageSet
 from repro.engine import optim, replicas
 from repro.engine.abandon import Interrupted
 from repro.engine.batches import Batches

@@ -176,7 +176,7 @@ class _Rehearsed:
     count: Rehearsal
     method: Method
     options: Any
-    image: tuple[int, int, int]
+    image: tuple[int, ...]
     samples: int
     place: Place
     plan: BatchPlan
@@ -260,7 +260,7 @@ class _Rehearsed:
 
 
 @cache
-def bytes_a_sample(options: Views, image: tuple[int, int, int]) -> int:
+def bytes_a_sample(options: Views, image: tuple[int, ...]) -> int:
     """The most bytes that are alive while views of one image (C, H, W) are made: measured, on a few."""
     some = max(4, min(64, 2**18 // prod(image[1:])))
     images, index = torch.zeros(some, *image, dtype=torch.uint8), torch.arange(some)
@@ -271,7 +271,7 @@ def bytes_a_sample(options: Views, image: tuple[int, int, int]) -> int:
 
 
 def blank_views(
-    options: Views, image: tuple[int, int, int], n: int, device: torch.device | str = "cpu"
+    options: Views, image: tuple[int, ...], n: int, device: torch.device | str = "cpu"
 ) -> dict[str, Tensor]:
     """Views of `n` images (C, H, W) as a method gets them, all zero."""
     kinds = {"views": options} | ({"local": options.local} if options.local else {})

@@ -13,8 +13,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from repro import components, paths, source
-from repro.data.load import ImageSet, look_alike
+from repro.data.images import ImageSet
 from repro.data.load import load as load_data
+from repro.data.load import look_alike
 from repro.engine import memory, state
 from repro.engine.budget import Deadline
 from repro.engine.finish import edited, finish

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from repro.data.load import ImageSet
+from repro.data.images import ImageSet
 from repro.engine.budget import Deadline
 from repro.engine.method import Method
 from repro.engine.setup import Setup
@@ -102,7 +102,7 @@ class Stage:
         return setup.precision if own is None or (own, setup.precision) == ("fp32", "tf32") else own
 
     @classmethod
-    def method(cls, options: Any, of: Any, shape: tuple[int, int, int], classes: int) -> Method:
+    def method(cls, options: Any, of: Any, shape: tuple[int, ...], classes: int) -> Method:
         """What a stage with TrainingOptions trains, with fresh weights, for images of `shape` (C, H, W).
 
         `of` are the options of the stage that it builds on, if it does.

@@ -93,7 +93,7 @@ class ImbalancedContrast(Stage):
             metrics[f"top1_{name}"] = 100 * right.double().mean().item()
         return Outcome(metrics, loop.curve, loop.facts)
 
-    def _network(self, ctx: Context, name: str, shape: tuple[int, int, int]) -> nn.Module:
+    def _network(self, ctx: Context, name: str, shape: tuple[int, ...]) -> nn.Module:
         o = self.options
         torch.manual_seed(key(ctx.seed, ctx.stage, "weights"))  # the same for both
         body = MLP(MLP.Options(backbone="mlp", hidden=o.hidden), shape)

@@ -31,9 +31,8 @@ class RadioactiveTrain(Stage):
                 return data
             images = data.images.clone()
             images[tensors["index"]] = tensors["images"]
-            return data.having(
-                images=images, fingerprint=data.fingerprint and fingerprint(images, data.labels)
-            )
+            marked = data.fingerprint and fingerprint(images, data.labels)
+            return replace(data.having(image=images), fingerprint=marked)
 
         return Train(self.options).run(replace(ctx, load=load))
 

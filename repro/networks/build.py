@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from repro import components
-from repro.data.load import ImageSet
+from repro.data.images import ImageSet
 from repro.engine import checkpoint
 from repro.engine.stage import Context
 from repro.networks.layout import channels_last
@@ -21,7 +21,7 @@ class Network(NamedTuple):
     head: nn.Module
 
 
-def build(options: NetworkOptions, shape: tuple[int, int, int], classes: int) -> Network:
+def build(options: NetworkOptions, shape: tuple[int, ...], classes: int) -> Network:
     """The network with freshly drawn weights (from torch's generator), for images of `shape` (C, H, W)."""
     encoder = components.load(("networks",), options.backbone)(options, shape)
     if options.head is None:
@@ -42,7 +42,7 @@ class Bare(nn.Identity):
         self.dim = dim
 
 
-def untrained(options: Any, shape: tuple[int, int, int], classes: int) -> Network:
+def untrained(options: Any, shape: tuple[int, ...], classes: int) -> Network:
     """The network of a `train` stage's options, for images of `shape` (C, H, W), with freshly drawn weights."""
     return build(options.network, options.views.shape(shape), classes)
 

@@ -32,7 +32,7 @@ class MLP(nn.Module):
         activation: Literal["relu", "tanh", "gelu"] = "relu"
         norm: bool = False
 
-    def __init__(self, options: Any, shape: tuple[int, int, int]):
+    def __init__(self, options: Any, shape: tuple[int, ...]):
         super().__init__()
         layers: list[nn.Module] = [nn.Flatten()]
         for fan_in, fan_out in pairwise((prod(shape), *options.hidden)):

@@ -31,7 +31,7 @@ class ResNet(nn.Module):
         stem_padding: PositiveInt | None = None
         zero_init_residual: bool = False
 
-    def __init__(self, options: Any, shape: tuple[int, int, int]):
+    def __init__(self, options: Any, shape: tuple[int, ...]):
         super().__init__()
         block, layers = _LAYERS[options.backbone]
         self.net = TorchvisionResNet(block, layers, zero_init_residual=options.zero_init_residual)

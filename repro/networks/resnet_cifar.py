@@ -24,7 +24,7 @@ class SmallResNet(nn.Module):
         width: PositiveInt = 16
         stride: PositiveInt = 1
 
-    def __init__(self, options: Any, shape: tuple[int, int, int]):
+    def __init__(self, options: Any, shape: tuple[int, ...]):
         super().__init__()
         width, blocks = options.width, (int(options.backbone.removeprefix("resnet")) - 2) // 6
         stem = nn.Conv2d(shape[0], width, 3, options.stride, padding=1, bias=False)

@@ -20,7 +20,7 @@ class SmallAlexNet(nn.Module):
     class Options(NetworkOptions):
         pass
 
-    def __init__(self, options: Any, shape: tuple[int, int, int]):
+    def __init__(self, options: Any, shape: tuple[int, ...]):
         super().__init__()
         convolutions: list[nn.Module] = []
         inputs = shape[0]

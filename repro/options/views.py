@@ -105,7 +105,7 @@ class Views(Options):
     solarise: Solarise | None = None
     normalise: Normalise | None = None
 
-    def shape(self, image: tuple[int, int, int]) -> tuple[int, int, int]:
+    def shape(self, image: tuple[int, ...]) -> tuple[int, ...]:
         """(C, S, S) of a view of an image (C, H, W)."""
         size = self.size or image[-1]
         return image[0], size, size

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from repro.data.load import ImageSet
+from repro.data.images import ImageSet
 from repro.engine.features import accuracy, extract, frozen, labelled
 from repro.engine.fit import fit
 from repro.engine.keys import key, permutation
@@ -56,7 +56,7 @@ class FineTune(Stage):
         return Outcome(accuracy(logits.cpu(), test.labels), loop.curve, facts)
 
     @classmethod
-    def method(cls, options: Any, of: Any, shape: tuple[int, int, int], classes: int) -> Method:
+    def method(cls, options: Any, of: Any, shape: tuple[int, ...], classes: int) -> Method:
         encoder: Any = untrained(of, shape, classes).encoder
         return Tuned(encoder, nn.Linear(encoder.dim, classes), options.head_lr)
 
@@ -82,7 +82,7 @@ def some(data: ImageSet, fraction: float, seed: int) -> ImageSet:
     if fraction == 1:
         return data
     index = balanced(data.labels, fraction, key(seed, "labelled"))
-    return data.having(images=data.images[index], labels=data.labels[index])
+    return data.take(index)
 
 
 def balanced(labels: Tensor, fraction: float, key: int) -> Tensor:

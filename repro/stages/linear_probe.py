@@ -39,7 +39,7 @@ class LinearProbe(Stage):
         return Outcome(accuracy(logits.cpu(), test.labels), loop.curve, loop.facts)
 
     @classmethod
-    def method(cls, options: Any, of: Any, shape: tuple[int, int, int], classes: int) -> Method:
+    def method(cls, options: Any, of: Any, shape: tuple[int, ...], classes: int) -> Method:
         encoder: Any = untrained(of, shape, classes).encoder.requires_grad_(False)
         return Probe(encoder, nn.Linear(encoder.dim, classes))
 

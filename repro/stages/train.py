@@ -81,7 +81,7 @@ class Train(Stage):
         return Outcome(metrics | self._online(ctx, fitted), loop.curve, loop.facts)
 
     @classmethod
-    def method(cls, options: Any, of: Any, shape: tuple[int, int, int], classes: int) -> Method:
+    def method(cls, options: Any, of: Any, shape: tuple[int, ...], classes: int) -> Method:
         network: Any = build(options.network, options.views.shape(shape), classes)
         method = components.load(("methods",), options.method.name)(options.method, *network)
         if options.online is None:

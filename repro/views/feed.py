@@ -15,7 +15,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from repro.data.images import ImageSet, Streamed
+from repro.data.images import ImageSet
 from repro.options import Views
 from repro.views.augment import Augment, filter_of, plain
 from repro.views.cut import centred, cut
@@ -46,7 +46,7 @@ def feed(
     `workers` processes decode (0: this one); by default one for each core, or $REPRO_WORKERS.
     """
     augment = Augment(options, data.shape[-1], data.mean, data.std)
-    if isinstance(data, Streamed):
+    if data.streamed:
         return FromFiles(data, augment, device, upcoming, total, workers)
     return FromMemory(data, augment, device, upcoming)
 
@@ -72,7 +72,7 @@ class FromFiles:
 
     def __init__(
         self,
-        data: Streamed,
+        data: ImageSet,
         augment: Augment,
         device: torch.device,
         upcoming: Upcoming,
@@ -129,7 +129,7 @@ def plain_views(
     size, filter = options.test_size or options.shape(data.shape)[-1], filter_of(options)
     stated = options.normalise or data
     finish = partial(plain, mean=stated.mean, std=stated.std, size=size, filter=filter)
-    if not isinstance(data, Streamed):
+    if not data.streamed:
         for images in data.images[start:stop].split(batch):
             yield finish(images.to(device))
         return
