@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -95,8 +94,8 @@ def digits(samples: int, **changes: Any) -> Any:
 
     def some(split: str) -> ImageSet:
         data = load_data("digits", split)
-        data = replace(data, images=data.images[:samples], labels=data.labels[:samples], fingerprint=None)
-        return replace(data, **{name: change(data) for name, change in changes.items()})
+        data = data.take(torch.arange(min(samples, len(data))))
+        return data.having(**{name: change(data) for name, change in changes.items()})
 
     return some
 
@@ -153,7 +152,7 @@ def test_the_guard_watches_features_and_only_those_that_a_method_names() -> None
 
 
 def test_a_classifier_may_give_all_samples_the_same(run: Any) -> None:
-    one_class = digits(40, labels=lambda data: torch.zeros_like(data.labels), classes=lambda data: 1)
+    one_class = digits(40, label=lambda data: torch.zeros_like(data.labels), classes=lambda data: 1)
     logits = {"head": {"kind": "linear"}, "backbone": "mlp", "hidden": [16]}
     record = run(recipe({"name": "cross_entropy"}, {"size": 20}, network=logits), one_class)
     assert record.metrics["pretrain.loss"] == 0
@@ -178,7 +177,7 @@ COLLAPSING: dict[str, Any] = {
 
 def test_a_collapse_stops_a_run_or_is_recorded(run: Any) -> None:
     """All images are black, so all features are the same from the first step on."""
-    black = digits(128, images=lambda data: torch.zeros_like(data.images))
+    black = digits(128, image=lambda data: torch.zeros_like(data.images))
     with pytest.raises(Collapse, match="all samples have the same"):
         run(recipe(**COLLAPSING), black)
     metrics = run(recipe(**COLLAPSING, collapse="record"), black).metrics
@@ -306,7 +305,7 @@ def test_features_that_are_not_finite_end_the_run() -> None:
 def test_methods_that_read_labels_refuse_images_without(name: str, run: Any) -> None:
     def few_labels(split: str) -> ImageSet:
         data = digits(40)(split)
-        return replace(data, labels=torch.where(torch.arange(40) < 10, data.labels, -1))
+        return data.having(label=torch.where(torch.arange(40) < 10, data.labels, -1))
 
     with pytest.raises(UserError, match=r"Stage `pretrain` needs a label.*`train` has images without"):
         run(recipe({"name": name}, {"size": 20}), few_labels)
@@ -316,7 +315,7 @@ def test_methods_that_read_labels_refuse_images_without(name: str, run: Any) -> 
 
 
 def test_a_logistic_probe_of_one_class_says_so(run: Any) -> None:
-    one_class = digits(40, labels=lambda data: torch.ones_like(data.labels))
+    one_class = digits(40, label=lambda data: torch.ones_like(data.labels))
     probe = {"probe": {"kind": "logistic_probe", "of": "pretrain", "C": 1.0}}
     with pytest.raises(UserError, match=r"Stage `probe`: .* two classes at least"):
         run(recipe({"name": "simclr"}, {"size": 20}, probe), one_class)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +68,7 @@ def digits(split: str) -> ImageSet:
 def changed_test(split: str) -> ImageSet:
     """The digits, with the labels of the test split moved on by one."""
     data = digits(split)
-    return replace(data, labels=(data.labels + 1) % 10) if split == "test" else data
+    return data.having(label=(data.labels + 1) % 10) if split == "test" else data
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +193,7 @@ def test_fine_tuning_uses_the_labelled_images_only(folder: Path) -> None:
             return data
         images, labels = torch.randint_like(data.images, 255), data.labels.clone()
         images[used] = data.images[used]
-        return replace(data, images=images, labels=labels)
+        return data.having(image=images, label=labels)
 
     outcome, other = run(folder, "tune"), run(folder, "tune", others_are_noise)
     assert outcome.facts["labelled"] == len(used) and outcome.facts["steps"] == len(used) // 32 * 3
