@@ -89,13 +89,14 @@ def test_smaller_batches_are_refused_before_the_run(name: str, options: dict) ->
                 checked.check(method.least - 1)
 
 
-def digits(samples: int, **changes: Any) -> Any:
-    """The digits, a few of them."""
+def digits(samples: int, classes: int = 10, **changes: Any) -> Any:
+    """The digits, a few of them, with some of their fields changed."""
 
     def some(split: str) -> ImageSet:
         data = load_data("digits", split)
         data = data.take(torch.arange(min(samples, len(data))))
-        return data.having(**{name: change(data) for name, change in changes.items()})
+        changed = data.having(**{name: change(data) for name, change in changes.items()})
+        return replace(changed, classes=classes)
 
     return some
 
@@ -152,7 +153,7 @@ def test_the_guard_watches_features_and_only_those_that_a_method_names() -> None
 
 
 def test_a_classifier_may_give_all_samples_the_same(run: Any) -> None:
-    one_class = digits(40, label=lambda data: torch.zeros_like(data.labels), classes=lambda data: 1)
+    one_class = digits(40, 1, label=lambda data: torch.zeros_like(data.labels))
     logits = {"head": {"kind": "linear"}, "backbone": "mlp", "hidden": [16]}
     record = run(recipe({"name": "cross_entropy"}, {"size": 20}, network=logits), one_class)
     assert record.metrics["pretrain.loss"] == 0
