@@ -1,13 +1,9 @@
 """The vocabulary in which methods, stages, networks and views declare their options.
 
-A component's options are a class named `Options` inside the component's class:
+A component's options are a class of their own beside the component's, see `repro.components`:
 
-    class SupCon(Method):
-        class Options(MethodOptions):
-            temperature: PositiveFloat = 0.1
-
-The class may use only names from this package, `pydantic` and `typing`, so that it can be read without
-importing torch (see `repro.components`).
+    class SupConOptions(MethodOptions):     # methods/contrastive/supcon_options.py
+        temperature: PositiveFloat = 0.1
 """
 
 from __future__ import annotations
@@ -19,6 +15,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from repro.options.base import Options, Probability
 from repro.options.components import (
     BackboneSpec,
+    ComponentOptions,
     HeadOptions,
     HeadSpec,
     MethodOptions,
@@ -37,6 +34,7 @@ __all__ = [
     "Batch",
     "Blur",
     "Collection",
+    "ComponentOptions",
     "Crop",
     "Field",
     "HeadOptions",
