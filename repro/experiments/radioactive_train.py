@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Any
 
 from repro.data.fingerprint import fingerprint
-from repro.data.images import ImageSet
+from repro.data.table import Table
 from repro.engine import checkpoint
 from repro.engine.stage import Context, Outcome, Stage
-from repro.options import Ref
+from repro.experiments.radioactive_train_options import RadioactiveTrainOptions
 from repro.stages.train import Train
 
 
@@ -19,17 +19,16 @@ class RadioactiveTrain(Stage):
     Weights and metrics are those of `train`, and so are the options but for `marks`.
     """
 
-    class Options(Train.Options):
-        marks: Annotated[str, Ref("marks")]
+    Options = RadioactiveTrainOptions
 
     def run(self, ctx: Context) -> Outcome:
         tensors, _ = checkpoint.load(ctx.of(self.options.marks) / "marks.safetensors")
 
-        def load(split: str) -> ImageSet:
+        def load(split: str) -> Table:
             data = ctx.load(split)
             if split != self.options.split:
                 return data
-            images = data.images.clone()
+            images = data["image"].clone()
             images[tensors["index"]] = tensors["images"]
             marked = data.fingerprint and fingerprint(images, data.labels)
             return replace(data.having(image=images), fingerprint=marked)
