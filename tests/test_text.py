@@ -15,6 +15,7 @@ from repro.engine.keys import generator
 from repro.engine.method import unit
 from repro.methods.language.next_token import NextToken
 from repro.methods.text.clusterns import ClusterNS, chain
+from repro.methods.text.dclr import DCLR
 from repro.methods.text.simcse import SimCSE
 from repro.networks.build import Bare
 from repro.networks.gpt import GPT, Block
@@ -84,9 +85,8 @@ def test_attention_as_in_its_formula(band: int | None) -> None:
         seen = range(0 if band is None else max(0, t - band + 1), t + 1)
         heads = []
         for own in (slice(0, 4), slice(4, 8)):
-            weights = [math.exp(float(q[t, own] @ k[s, own]) / 2) for s in seen]
-            mixed = sum(w * v[s, own] for w, s in zip(weights, seen, strict=True))
-            heads.append(mixed / sum(weights))
+            weights = [(q[t, own] @ k[s, own] / 2).exp() for s in seen]
+            heads.append(sum(w * v[s, own] for w, s in zip(weights, seen, strict=True)) / sum(weights))
         rows.append(torch.cat(heads))
     assert torch.allclose(block.attention(x)[0], block.out(torch.stack(rows)), atol=1e-12)
 
@@ -265,3 +265,40 @@ def test_a_choice_is_right_if_it_is_the_likeliest_and_a_lone_one_if_it_would_be_
     scores = torch.tensor([-1.0, -2.0, -1.0, -2.0, -9.0, -1.0])
     greedy = torch.tensor([False, False, False, False, True, False])
     assert best(scores, greedy, question, right) == 50.0
+
+
+class Noise:
+    """Draws that are known beforehand."""
+
+    def __init__(self, noise: Tensor):
+        self.noise = noise
+
+    def normal(self, name: str, *shape: int) -> Tensor:
+        return self.noise.view(-1, *shape)
+
+
+def contrast(z: Tensor, noise: list[Tensor], t: float, alike: set[tuple[int, int]] = frozenset()) -> Any:  # type: ignore[assignment]
+    """The mean over sentences of −log of the positive's share among sentences that are not alike, and noise."""
+    total: Any = 0.0
+    for i in range(len(z)):
+        own = ((z[i, 0] @ z[i, 1]) / t).exp()
+        others = sum(((z[i, 0] @ z[j, 1]) / t).exp() for j in range(len(z)) if j != i and (i, j) not in alike)
+        others = others + sum(((z[i, 0] @ x) / x.norm() / t).exp() for x in noise)
+        total = total - (own / (own + others)).log() / len(z)
+    return total
+
+
+def test_dclr_as_in_its_formulas() -> None:
+    """Weighted negatives and noise that has climbed; the teacher finds sentences 0 and 2 alike."""
+    z, known = unit(sentences()), unit(sentences(seed=5)[:, 0])
+    known[2] = known[0]
+    start = torch.randn(12, 5, dtype=torch.float64, generator=generator(6))
+    o = DCLR.Options(name="dclr", temperature=0.2, threshold=0.99, noise=2, ascents=3, ascent=0.05)
+    noise = list(start)
+    for _ in range(3):
+        noise = [x.clone().requires_grad_() for x in noise]
+        slopes = torch.autograd.grad(contrast(z, noise, 0.2), noise)
+        noise = [(x + 0.05 * s / s.norm()).detach() for x, s in zip(noise, slopes, strict=True)]
+    expected = float(contrast(z, noise, 0.2, {(0, 2), (2, 0)}))
+    method = DCLR(o, Bare(5), Bare(5), Bare(5))
+    assert float(method.loss(z, known, Noise(start))) == pytest.approx(expected, abs=1e-10)
