@@ -15,6 +15,8 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from repro.options.base import ComponentOptions, Options, Probability
 from repro.options.components import (
     BackboneSpec,
+    EarlierNetwork,
+    FurtherSpec,
     HeadOptions,
     HeadSpec,
     MethodOptions,
@@ -47,7 +49,9 @@ __all__ = [
     "ComponentOptions",
     "Crop",
     "DataOptions",
+    "EarlierNetwork",
     "Field",
+    "FurtherSpec",
     "HeadOptions",
     "HeadSpec",
     "Jitter",

@@ -43,8 +43,8 @@ class FineTune(Stage):
         return Outcome(accuracy(logits.cpu(), test.labels), loop.curve, facts)
 
     @classmethod
-    def method(cls, options: Any, of: Any, shape: tuple[int, ...], classes: int) -> Method:
-        encoder: Any = untrained(of, shape, classes).encoder
+    def method(cls, options: Any, stages: Any, shape: tuple[int, ...], classes: int) -> Method:
+        encoder: Any = untrained(stages[options.of], shape, classes).encoder
         return Tuned(encoder, nn.Linear(encoder.dim, classes), options.head_lr)
 
     @classmethod
