@@ -2,7 +2,7 @@
 
 A component's options are a class of their own beside the component's, see `repro.components`:
 
-    class SupConOptions(MethodOptions):     # methods/contrastive/supcon_options.py
+    class SupConOptions(MethodOptions):     # methods/supervised/supcon_options.py
         temperature: PositiveFloat = 0.1
 """
 

@@ -14,7 +14,7 @@ from repro.engine.fit import fit
 from repro.engine.keys import key, permutation
 from repro.engine.method import Method
 from repro.engine.stage import Context, Outcome, Stage, tiny
-from repro.methods.cross_entropy import CrossEntropy
+from repro.methods.supervised.cross_entropy import CrossEntropy
 from repro.networks.build import trained, untrained
 from repro.stages.fine_tune_options import FineTuneOptions
 
