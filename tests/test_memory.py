@@ -82,7 +82,7 @@ def test_the_prediction_of_a_perceptron_is_a_count_by_hand(write_recipe: Write) 
     """
     write_recipe("r", GOOD)
     options: Any = load("r").stages["pretrain"]
-    small, large, together = memory.peak(options, None, "digits", HERE, batch_plan(options.batch))
+    small, large, together = memory.peak(options, (), "digits", HERE, batch_plan(options.batch))
     weights = (64 * 8 + 8) + (8 * 8 + 8) + (8 * 4 + 4)
     views, logits = 64 * 2 * 64, 128 * 128
     assert large == 0 and together == small

@@ -82,7 +82,7 @@ def earlier(recipe: Recipe, stage: str, folder: Path) -> None:
     """Leaves an untrained network where the stage looks for that of the stage that it builds on."""
     options = memory.base(recipe, stage)
     if options is not None:
-        made = memory.method(options, None, str(recipe.dataset))
+        made = memory.method(options, recipe.stages, str(recipe.dataset))
         path = folder / recipe.stages[stage].of / "output.safetensors"  # type: ignore[attr-defined]
         path.parent.mkdir()
         checkpoint.save(path, made.state_dict(), {})

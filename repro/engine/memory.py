@@ -113,7 +113,7 @@ def peak_of(recipe: Recipe, stage: str, place: Place, micro_batch: int | None = 
     """See `peak`."""
     options: Any = recipe.stages[stage]
     plan = batch_plan(options.batch, place.processes, micro_batch)
-    return peak(options, base(recipe, stage), str(recipe.dataset), place, plan)
+    return peak(options, tuple(recipe.stages.items()), str(recipe.dataset), place, plan)
 
 
 def base(recipe: Recipe, stage: str) -> Any:
@@ -145,16 +145,16 @@ def _images(recipe: Recipe, splits: Iterable[str]) -> int:
 
 
 @cache
-def peak(options: Any, of: Any, dataset: str, place: Place, plan: BatchPlan) -> Peak:
+def peak(options: Any, stages: Any, dataset: str, place: Place, plan: BatchPlan) -> Peak:
     """The most bytes of tensors that are alive at once on the device in a step of the plan, or beside it.
 
     The step is rehearsed on the CPU for a GPU too, where, as torch manages the memory, all count as small. `options`
-    are those of a stage that trains, `of` those of the stage that it builds on, if it does.
+    are those of a stage that trains, `stages` the names and options of all of its recipe.
     """
     declared = declaration(dataset)
     samples = declared.splits[getattr(options, "split", "train")]
     with torch.device("meta"):
-        made = method(options, of, dataset)
+        made = method(options, dict(stages), dataset)
     channels_last(made)
     rehearsal = Rehearsal(HEAP if place.device == "cpu" else sys.maxsize)
     twin = rehearsal.twin(made)
@@ -162,11 +162,11 @@ def peak(options: Any, of: Any, dataset: str, place: Place, plan: BatchPlan) -> 
         return _Rehearsed(rehearsal, twin, options, declared.shape, samples, place, plan).peak()
 
 
-def method(options: Any, of: Any, dataset: str) -> Any:
+def method(options: Any, stages: Any, dataset: str) -> Any:
     """What a stage trains, with fresh weights."""
     declared = declaration(dataset)
     classes = declared.classes_in(getattr(options, "split", "train"))
-    return components.load(("stages",), options.kind).method(options, of, declared.shape, classes)
+    return components.load(("stages",), options.kind).method(options, stages, declared.shape, classes)
 
 
 @dataclass

@@ -130,6 +130,21 @@ class NetworkOptions(ComponentOptions):
 BackboneSpec = Annotated[
     SerializeAsAny[NetworkOptions], _chosen(("networks",), "backbone"), _schema(("networks",), "backbone")
 ]
+
+
+class EarlierNetwork(Options):
+    """The network that an earlier stage left, frozen."""
+
+    of: NetworkOf
+    """The stage."""
+
+
+def _further(value: Any) -> Any:
+    earlier = isinstance(value, dict) and "of" in value
+    return EarlierNetwork.model_validate(value) if earlier else value
+
+
+FurtherSpec = Annotated[EarlierNetwork | BackboneSpec, BeforeValidator(_further)]
 MethodSpec = Annotated[
     SerializeAsAny[MethodOptions], _chosen(("methods",), "name"), _schema(("methods",), "name")
 ]
