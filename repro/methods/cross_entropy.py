@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor
 
 from repro.engine.method import Method, view_cross_entropy
@@ -17,6 +19,7 @@ class CrossEntropy(Method):
     guarded = ()
 
     class Options(MethodOptions):
+        needs_labels: ClassVar[bool] = True
         label_smoothing: Probability = 0.0
 
     def embed(self, views: Tensor) -> dict[str, Tensor]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -30,6 +32,7 @@ class SupCon(Method):
     """
 
     class Options(MethodOptions):
+        needs_labels: ClassVar[bool] = True
         temperature: PositiveFloat = 0.1
         base_temperature: PositiveFloat | None = None
 

@@ -29,6 +29,10 @@ class Evaluate(Stage):
         def splits(self) -> Collection[str]:
             return (self.split,)
 
+        @property
+        def labelled(self) -> Collection[str]:
+            return self.splits
+
     def run(self, ctx: Context) -> Outcome:
         data = labelled(ctx, self.options.split)
         network = trained(ctx, self.options.of, data)

@@ -37,6 +37,7 @@ class FineTune(Stage):
     class Options(TrainingOptions):
         metrics: ClassVar[tuple[str, ...]] = ("top1", "top5")
         splits: ClassVar[tuple[str, ...]] = ("train", "test")
+        labelled: ClassVar[tuple[str, ...]] = splits
         of: NetworkOf
         fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
         views: LabelledViewsSpec = Views()

@@ -25,6 +25,7 @@ class LinearProbe(Stage):
     class Options(TrainingOptions):
         metrics: ClassVar[tuple[str, ...]] = ("top1", "top5")
         splits: ClassVar[tuple[str, ...]] = ("train", "test")
+        labelled: ClassVar[tuple[str, ...]] = splits
         of: NetworkOf
         views: LabelledViewsSpec = Views()
 

@@ -63,6 +63,10 @@ class Train(Stage):
         def splits(self) -> Collection[str]:
             return (self.split, "test") if self.online else (self.split,)
 
+        @property
+        def labelled(self) -> Collection[str]:
+            return self.splits if self.online or self.method.needs_labels else ()
+
     def run(self, ctx: Context) -> Outcome:
         o = self.options
         kind = components.load(("methods",), o.method.name)
