@@ -66,9 +66,11 @@ def run(recipe: Recipe, stage: str, precision: str, device: str, micro_batch: in
     setup = set_up(device, precision)
     case = (recipe, stage, memory.place(setup), micro_batch)
     predicted, tensors = memory.predicted(*case), memory.peak_of(*case)
-    data = {name: noise(str(recipe.dataset), name) for name in memory.splits(recipe, stage)}
+    data = {name: noise(str(recipe.dataset), name) for name in memory.loaded_by(recipe, stage)}
     if declaration(str(recipe.dataset)).varied:
-        predicted += sum(d.images.nbytes for d in data.values())
+        predicted += memory.images(
+            recipe, stage, setup.device.type, {name: len(d) for name, d in data.items()}
+        )
     with tempfile.TemporaryDirectory() as folder, suppress(Stopped):
         earlier(recipe, stage, Path(folder))
         ctx = Short(recipe, stage, 0, setup, Path(folder) / stage, data.__getitem__, micro_batch=micro_batch)

@@ -9,7 +9,7 @@ below follow from that.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from math import prod
@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 
 import psutil
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from repro import components
 from repro.data.declare import declaration
-from repro.engine import optim
+from repro.engine import checkpoint, optim
 from repro.engine.allocation import HEAP
 from repro.engine.blank import Bytes, Count, Rehearsal
 from repro.engine.fit import undoing
@@ -38,7 +38,6 @@ from repro.views.augment import Augment
 STARTED = 70 * 2**20  # what the first steps of a process add on a CPU: compiled kernels, buffers of threads
 HOLES = {"cpu": 1.5, "cuda": 1.1}  # what tensors take, small ones of a CPU's heap, all of a GPU's cache
 MAPPED = 1.05  # what large ones take on a CPU, with the workspaces of kernels
-COPIES = 3  # of weights and optimizer state while a checkpoint is written, on the host
 
 
 @dataclass(frozen=True)
@@ -51,15 +50,22 @@ class Place:
 
 
 class Peak(NamedTuple):
-    """The most bytes of small tensors, of large ones, and of both at one time."""
+    """Bytes of tensors that stay, and the most of those that come and go: small ones, large ones, both together."""
 
+    standing: int
     small: int
     large: int
     together: int
 
-    def taken(self, holes: float) -> float:
-        """Bytes that the process takes for them: a heap does not shrink, but what is freed is used again."""
-        return min(holes * self.small + MAPPED * self.large, holes * self.together)
+    def taken(self, device: str) -> float:
+        """Bytes that the process takes for them on a kind of device.
+
+        Holes are left by what comes and goes only. A heap does not shrink, but what is freed is used again.
+        """
+        holes = HOLES[device]
+        if device == "cuda":
+            return holes * (self.standing + self.together)
+        return self.standing + min(holes * self.small + MAPPED * self.large, holes * self.together)
 
 
 def place(setup: Setup) -> Place:
@@ -103,10 +109,10 @@ def fewest(most: int, suffice: Callable[[int], bool]) -> int:
 
 def predicted(recipe: Recipe, stage: str, place: Place, micro_batch: int | None = None) -> float:
     """Bytes that a process of the stage, which trains, takes at its peak on its device."""
-    tensors = peak_of(recipe, stage, place, micro_batch).taken(HOLES[place.device])
-    if place.device == "cuda":
-        return tensors + _images(recipe, [getattr(recipe.stages[stage], "split", "train")])
-    return tensors + _images(recipe, splits(recipe, stage)) + started()
+    declared = declaration(str(recipe.dataset))
+    tensors = peak_of(recipe, stage, place, micro_batch).taken(place.device)
+    kept = 0 if declared.varied else images(recipe, stage, place.device, declared.splits)
+    return tensors + kept + (started() if place.device == "cpu" else 0)
 
 
 def peak_of(recipe: Recipe, stage: str, place: Place, micro_batch: int | None = None) -> Peak:
@@ -127,7 +133,7 @@ def started() -> int:
     return psutil.Process().memory_info().rss + STARTED
 
 
-def splits(recipe: Recipe, stage: str) -> set[str]:
+def loaded_by(recipe: Recipe, stage: str) -> set[str]:
     """The splits that have been loaded by the time that a stage trains: those of the stages before it, too."""
     loaded: set[str] = set()
     for name, options in recipe.stages.items():
@@ -138,15 +144,21 @@ def splits(recipe: Recipe, stage: str) -> set[str]:
     return loaded
 
 
-def _images(recipe: Recipe, splits: Iterable[str]) -> int:
-    """Bytes of the splits, which are kept in memory unless their images stay encoded."""
-    declared = declaration(str(recipe.dataset))
-    return 0 if declared.varied else sum(declared.splits[s] for s in splits) * prod(declared.shape)
+def images(recipe: Recipe, stage: str, device: str, splits: Mapping[str, int]) -> int:
+    """Bytes of the images that are on the device while the stage trains, with so many in each split.
+
+    On a CPU they are those that have been loaded and the part of them that the stage copies, if it trains on a part.
+    """
+    options, declared = recipe.stages[stage], declaration(str(recipe.dataset))
+    split, part = getattr(options, "split", "train"), getattr(options, "fraction", 1.0)
+    seen = splits[split] if part == 1 else max(round(part * splits[split]), declared.classes_in(split))
+    loaded = sum(splits[name] for name in loaded_by(recipe, stage)) if device == "cpu" else 0
+    return (loaded + seen * (device == "cuda" or part < 1)) * prod(declared.shape)
 
 
 @cache
 def peak(options: Any, of: Any, dataset: str, place: Place, plan: BatchPlan) -> Peak:
-    """The most bytes of tensors that are alive at once on the device in a step of the plan, or beside it.
+    """The bytes of tensors that are alive at once on the device in a step of the plan, or beside it.
 
     The step is rehearsed on the CPU for a GPU too, where, as torch manages the memory, all count as small. `options`
     are those of a stage that trains, `of` those of the stage that it builds on, if it does.
@@ -190,8 +202,8 @@ class _Rehearsed:
         for p in method.parameters():
             p.grad = torch.empty_like(p) if p.requires_grad else None
         optimizer.step()
-        state = sum(self.count.now) - sum(p.grad.nbytes for p in method.parameters() if p.grad is not None)
-        views = self._views()
+        state = self._without_gradients(self.count.now)
+        views = blank_views(o.views, self.image, max(self.plan.shares(self.plan.size)))
         when = {"step": 10, "total": 20, "epoch": 1, "epochs": 2, "per_epoch": 10}  # all parts train by then
         undo = undoing(method)  # as the engine does, which may give a step up
         call(method.before_step, when)
@@ -199,15 +211,17 @@ class _Rehearsed:
         standing = self.count.now
         call(method.after_step, {**when, **embedded})
         del undo
-        copied = (COPIES if self.place.device == "cpu" else 1) * state
-        saving = Bytes(standing.small + copied, standing.large)
+        copy_to_save(method, optimizer, self.place.device)
         making = self._making_views(standing)
-        together = max(self.count.together, sum(saving), sum(making))
-        return Peak(*self.count.peak.most(saving).most(making), together)
+        small, large = self.count.peak.most(making)
+        together = max(self.count.together, sum(making)) - sum(state)
+        return Peak(sum(state), small - state.small, large - state.large, together)
 
-    def _views(self) -> dict[str, Tensor]:
-        """The views of this process's share."""
-        return blank_views(self.options.views, self.image, max(self.plan.shares(self.plan.size)))
+    def _without_gradients(self, now: Bytes) -> Bytes:
+        """What is left of it when the gradients are freed."""
+        for p in self.method.parameters():
+            now = now if p.grad is None else now.plus(-p.grad.nbytes, self.count.heap)
+        return now
 
     def _facts(self, n: int) -> dict[str, Tensor]:
         index = torch.zeros(n, dtype=torch.int64)
@@ -257,6 +271,13 @@ class _Rehearsed:
         size = n * bytes_a_sample(self.options.views, self.image)
         small = 4 * n * prod(shape) < self.count.heap
         return Bytes(standing.small + size * small, standing.large + size * (not small))
+
+
+def copy_to_save(method: nn.Module, optimizer: torch.optim.Optimizer, device: str) -> None:
+    """Makes the copies that writing a checkpoint makes on the device: `checkpoint.packed` and `checkpoint.save`."""
+    copies, _ = checkpoint.packed({"method": method, "optimizer": optimizer})
+    if device == "cpu":
+        copies = {name: x.contiguous() for name, x in copies.items()}
 
 
 @cache
