@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repro.bench.memory import Case, measure
-from repro.engine import checkpoint, memory
+from repro.engine import checkpoint, memory, rehearse
 from repro.engine.blank import Bytes, Count, Rehearsal
 from repro.engine.describe import describe
 from repro.engine.find import largest, largest_micro_batch
-from repro.engine.memory import Place
 from repro.engine.plan import BatchPlan, batch_plan
+from repro.engine.rehearse import Peak, Place
 from repro.engine.run import Run
 from repro.engine.setup import set_up
 from repro.engine.update import Updater
@@ -87,7 +87,7 @@ def test_the_prediction_of_a_perceptron_is_a_count_by_hand(write_recipe: Write) 
     """
     write_recipe("r", GOOD)
     options: Any = load("r").stages["pretrain"]
-    standing, small, large, together = memory.peak(options, None, "digits", HERE, batch_plan(options.batch))
+    standing, small, large, together = rehearse.peak(options, None, "digits", HERE, batch_plan(options.batch))
     weights = (64 * 8 + 8) + (8 * 8 + 8) + (8 * 4 + 4)
     views, logits = 64 * 2 * 64, 128 * 128
     assert large == 0 and together == small and standing == 4 * weights
@@ -96,10 +96,10 @@ def test_the_prediction_of_a_perceptron_is_a_count_by_hand(write_recipe: Write) 
 
 def test_only_what_comes_and_goes_leaves_holes() -> None:
     holes = memory.HOLES["cpu"]
-    assert memory.Peak(100, 0, 0, 0).taken("cpu") == 100
-    assert memory.Peak(100, 10, 0, 10).taken("cpu") == pytest.approx(100 + 10 * holes)
-    assert memory.Peak(0, 10, 10, 20).taken("cpu") == pytest.approx(10 * (holes + memory.MAPPED))
-    assert memory.Peak(0, 10, 10, 10).taken("cpu") == pytest.approx(10 * holes)  # never alive together
+    assert memory.taken(Peak(100, 0, 0, 0), "cpu") == 100
+    assert memory.taken(Peak(100, 10, 0, 10), "cpu") == pytest.approx(100 + 10 * holes)
+    assert memory.taken(Peak(0, 10, 10, 20), "cpu") == pytest.approx(10 * (holes + memory.MAPPED))
+    assert memory.taken(Peak(0, 10, 10, 10), "cpu") == pytest.approx(10 * holes)  # never alive together
 
 
 def test_the_rehearsed_checkpoint_takes_what_a_true_one_does(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_the_rehearsed_checkpoint_takes_what_a_true_one_does(tmp_path: Path) -> 
         del tensors
     rehearsal = Rehearsal()
     with rehearsal:
-        memory.copy_to_save(network, optimizer, "cpu")
+        rehearse.copy_to_save(network, optimizer, "cpu")
     assert rehearsal.peak.large == true.peak.large - weights
 
 
@@ -132,6 +132,15 @@ def test_a_step_of_every_method_can_be_rehearsed(write_recipe: Write, name: str)
     text = GOOD.replace("{name: supcon, temperature: 0.1}", method).replace("count: 2", f"count: {views}")
     write_recipe("r", text.replace("{kind: mlp, hidden: 8, out: 4}", head))
     assert memory.predicted(load("r"), "pretrain", HERE) > 0
+
+
+def test_a_network_that_is_read_is_there_twice(write_recipe: Write) -> None:
+    """As it was made, and from the file; weights as in the count by hand."""
+    write_recipe("r", GOOD)
+    assert memory.loading(load("r").stages["pretrain"], "digits") / 2 == 4 * (
+        64 * 8 + 8 + 8 * 8 + 8 + 8 * 4 + 4
+    )
+    assert memory.loading(None, "digits") == 0
 
 
 def test_images_are_those_that_are_loaded_and_the_part_that_a_stage_copies(write_recipe: Write) -> None:

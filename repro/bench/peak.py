@@ -18,7 +18,7 @@ import torch
 
 from repro.data.declare import declaration
 from repro.data.images import ImageSet
-from repro.engine import checkpoint, memory
+from repro.engine import checkpoint, memory, rehearse
 from repro.engine.budget import Stopped
 from repro.engine.finish import finish
 from repro.engine.setup import set_up
@@ -30,14 +30,14 @@ FEW = 2000  # images of a set whose images would stay in files
 
 
 class Short(Context):
-    """A context whose time is over when there have been two or three steps."""
+    """A context whose time is over when there have been three steps or four."""
 
     began = 0.0
 
     def log(self, **values: Any) -> None:
         if self.deadline.end == float("inf"):  # the first step is done
             now = time.monotonic()
-            self.deadline.end = now + 2.5 * (now - self.began)
+            self.deadline.end = now + 3.5 * (now - self.began)
 
 
 def noise(dataset: str, split: str) -> ImageSet:
@@ -83,7 +83,7 @@ def earlier(recipe: Recipe, stage: str, folder: Path) -> None:
     """Leaves an untrained network where the stage looks for that of the stage that it builds on."""
     options = memory.base(recipe, stage)
     if options is not None:
-        made = memory.method(options, None, str(recipe.dataset))
+        made = rehearse.method(options, None, str(recipe.dataset))
         path = folder / recipe.stages[stage].of / "output.safetensors"  # type: ignore[attr-defined]
         path.parent.mkdir()
         checkpoint.save(path, made.state_dict(), {})
