@@ -1,7 +1,7 @@
 """One case of the benchmark of memory, which starts it in a process of its own.
 
 Usage: `python -m repro.bench.peak RECIPE STAGE PRECISION DEVICE MICRO_BATCH [OVERRIDE]…`, MICRO_BATCH 0 for none.
-Prints, as JSON, the predicted and the true peak of the process, and those of small and large tensors, in bytes.
+Prints, as JSON, the predicted and the true peak of the process, and `repro.engine.rehearse.Peak`, in bytes.
 """
 
 from __future__ import annotations

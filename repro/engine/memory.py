@@ -22,6 +22,7 @@ from repro.engine.setup import Setup
 from repro.options import TrainingOptions
 from repro.recipes.schema import Recipe
 
+# Measured on a processor with AVX-512 and without AMX; the workspaces of kernels may differ on others.
 STARTED = 70 * 2**20  # what the first steps of a process add on a CPU: compiled kernels, buffers of threads
 HOLES = {"cpu": 1.5, "cuda": 1.1}  # what tensors take, small ones of a CPU's heap, all of a GPU's cache
 MAPPED = 1.05  # what large ones take on a CPU, with the workspaces of kernels
