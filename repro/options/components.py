@@ -16,11 +16,12 @@ class MethodOptions(ComponentOptions):
     """Options of a training objective, chosen by `name`.
 
     `views_taken` says how many views of a sample the method takes, at least and at most; `takes_local` whether it
-    also takes those of `views: local:`.
+    also takes those of `views: local:`; `needs_labels` whether its loss or what it embeds depends on labels.
     """
 
     views_taken: ClassVar[tuple[int, int | None]] = (1, None)
     takes_local: ClassVar[bool] = False
+    needs_labels: ClassVar[bool] = False
 
     name: str
 
@@ -86,6 +87,11 @@ class StageOptions(ComponentOptions):
     @property
     def splits(self) -> Collection[str]:
         """The splits of the recipe's data set that the stage reads."""
+        return ()
+
+    @property
+    def labelled(self) -> Collection[str]:
+        """Those of the splits of which it needs the label of every image."""
         return ()
 
     @property

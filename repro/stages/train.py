@@ -13,7 +13,7 @@ from repro.engine import checkpoint
 from repro.engine.features import accuracy, extract, frozen, labelled
 from repro.engine.fit import fit
 from repro.engine.keys import key
-from repro.engine.method import Method, names
+from repro.engine.method import Method
 from repro.engine.online import Online
 from repro.engine.stage import Context, Outcome, Stage, capped, tiny
 from repro.networks.build import alike, build, composite, trained, untrained
@@ -36,9 +36,7 @@ class Train(Stage):
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options
-        kind = components.load(("methods",), o.method.name)
-        reads_labels = o.online or names(kind.loss, "label")
-        data = labelled(ctx, o.split, o.data) if reads_labels else ctx.table(o.data, o.split)
+        data = labelled(ctx, o.split, o.data) if o.labelled else ctx.table(o.data, o.split)
         torch.manual_seed(key(ctx.seed, ctx.stage, "weights"))
         fitted = self.method(o, ctx.recipe.stages, data.shape, data.classes)
         method = fitted.method if isinstance(fitted, Online) else fitted

@@ -46,3 +46,7 @@ class TrainOptions(TrainingOptions):
     @property
     def splits(self) -> Collection[str]:
         return (self.split, "test") if self.online else (self.split,)
+
+    @property
+    def labelled(self) -> Collection[str]:
+        return self.splits if self.online or self.method.needs_labels else ()
