@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from repro.data.table import Ragged, Table
+from repro.data.table import Table
 from repro.engine.keys import generator
 from repro.engine.method import unit
 from repro.methods.language.next_token import NextToken
@@ -20,7 +20,7 @@ from repro.methods.text.simcse import SimCSE
 from repro.networks.build import Bare
 from repro.networks.gpt import GPT, Block
 from repro.networks.text_transformer import TextTransformer
-from repro.stages.in_context import Prompt, best, likelihoods, prompts
+from repro.stages.in_context import Prompt, best, likelihoods, prompts, ragged, task_of
 
 
 def encoder(**options: Any) -> Any:
@@ -218,14 +218,11 @@ class Bigrams(nn.Module):
 def task(*choices: tuple[int, list[int], list[int], int]) -> Table:
     """Rows of (question, context, completion, whether it is right)."""
     question, context, completion, label = zip(*choices, strict=True)
-    fields = {"context": ragged(context), "completion": ragged(completion)}
+    fields = {
+        n: ragged([*map(torch.tensor, x)]) for n, x in (("context", context), ("completion", completion))
+    }
     scalars = {"question": torch.tensor(question), "label": torch.tensor(label)}
     return Table(fields=fields | scalars, name="t", split="test", shape=(8, 6))
-
-
-def ragged(texts: Sequence[list[int]]) -> Ragged:
-    lengths = torch.tensor([0, *map(len, texts)])
-    return Ragged(torch.tensor([token for text in texts for token in text]), lengths.cumsum(0))
 
 
 def test_likelihoods_of_completions_of_different_lengths() -> None:
@@ -302,3 +299,13 @@ def test_dclr_as_in_its_formulas() -> None:
     expected = float(contrast(z, noise, 0.2, {(0, 2), (2, 0)}))
     method = DCLR(o, Bare(5), Bare(5), Bare(5))
     assert float(method.loss(z, known, Noise(start))) == pytest.approx(expected, abs=1e-10)
+
+
+def test_of_plain_texts_the_last_token_is_asked() -> None:
+    texts = {"tokens": ragged([torch.tensor([1, 2, 3]), torch.tensor([4, 5])])}
+    facts = {"vocabulary": SimpleNamespace(encode=lambda text: [9] * len(text.split()))}
+    asked = task_of(Table(fields=texts, facts=facts, name="t", split="test", shape=(8, 10)))
+    assert [p.tokens.tolist() for p in prompts(asked, asked, "context", 0, 8, 0)] == [[1, 2, 3], [4, 5]]
+    shown = prompts(asked, asked, "cloze", 2, 99, 0)
+    assert [p.asked for p in shown] == [1, 1]
+    assert shown[0].tokens[-5:].tolist() == [1, 2, 9, 9, 3] and len(shown[0].tokens) == 14

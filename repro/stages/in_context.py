@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from repro.data.table import Table
+from repro.data.table import Ragged, Table
 from repro.engine.features import frozen
 from repro.engine.keys import key, permutation
 from repro.engine.method import exact
@@ -32,16 +33,16 @@ class InContext(Stage):
     """Examples with their completions, then a question; every choice's likelihood as the completion is compared.
 
     A task has a row for each choice: the tokens of `context`, or `cloze`, and of `completion`, which `question` it
-    belongs to, and `label` 1 for the right one. Examples are drawn for each question anew. Metrics: `accuracy`,
-    percent of the questions whose right choice is the likeliest or, where it is the only one, whose every token is
-    the likeliest; `perplexity` of the right completions, each as a whole.
+    belongs to, and `label` 1 for the right one. Of a set of plain texts the last token is asked. Examples are drawn
+    for each question anew. Metrics: `accuracy`, percent of the questions whose right choice is the likeliest or,
+    where it is the only one, whose every token is; `perplexity` of the right completions, each as a whole.
     """
 
     Options = InContextOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options
-        task, pool = (ctx.data(split, o.set) for split in (o.split, o.examples))
+        task, pool = (task_of(ctx.data(split, o.set)) for split in (o.split, o.examples))
         stage: Any = ctx.recipe.stages[o.of]
         encoder: Any = trained(ctx, o.of, ctx.data(stage.split)).encoder
         length = encoder.positions.num_embeddings
@@ -50,9 +51,8 @@ class InContext(Stage):
             scores, greedy = self._likelihoods(ctx, encoder, asked)
             total = scores
             if o.per == "unconditional":
-                neutral = [
-                    Prompt(torch.cat([task.facts["answer"], c]), len(c)) for c in entries(task, "completion")
-                ]
+                answer = torch.tensor(task.facts["vocabulary"].encode("Answer:"))
+                neutral = [Prompt(torch.cat([answer, c]), len(c)) for c in entries(task, "completion")]
                 scores = scores - self._likelihoods(ctx, encoder, neutral)[0]
             else:
                 scores = scores / torch.tensor([prompt.asked for prompt in asked], device=scores.device)
@@ -73,6 +73,26 @@ class InContext(Stage):
                 parts.append(likelihoods(encoder, own[first : first + BATCH], ctx.device))
         found = gathered(torch.cat(parts), shares)
         return found[:, 0], found[:, 1] > 0
+
+
+def task_of(table: Table) -> Table:
+    """The table, or what asks for the last token of each of its texts, in the form `cloze` as a blank to be filled."""
+    if "completion" in table.fields:
+        return table
+    texts, blank = entries(table, "tokens"), torch.tensor(table.facts["vocabulary"].encode(" _. →"))
+    fields = {
+        "context": ragged([text[:-1] for text in texts]),
+        "cloze": ragged([torch.cat([text[:-1], blank]) for text in texts]),
+        "completion": ragged([text[-1:] for text in texts]),
+    }
+    return table.having(
+        **fields, question=torch.arange(len(texts)), label=torch.ones(len(texts), dtype=torch.int64)
+    )
+
+
+def ragged(texts: Sequence[Tensor]) -> Ragged:
+    lengths = torch.tensor([0, *map(len, texts)])
+    return Ragged(torch.cat([*texts]), lengths.cumsum(0))
 
 
 def entries(table: Table, field: str) -> list[Tensor]:
