@@ -76,7 +76,7 @@ class InContext(Stage):
 
 
 def task_of(table: Table) -> Table:
-    """The table, or what asks for the last token of each of its texts, in the form `cloze` as a blank to be filled."""
+    """The table, or one that asks for the last token of each of its texts, as a blank to be filled in `cloze`."""
     if "completion" in table.fields:
         return table
     texts, blank = entries(table, "tokens"), torch.tensor(table.facts["vocabulary"].encode(" _. →"))
