@@ -17,14 +17,16 @@ from repro.options.components import (
     BackboneSpec,
     HeadOptions,
     HeadSpec,
+    IndexOf,
     MethodOptions,
     MethodSpec,
+    MetricsOf,
     NetworkOf,
     NetworkOptions,
-    Ref,
     StageOptions,
     StageSpec,
 )
+from repro.options.refs import MetricsRef, Ref, references
 from repro.options.streams import DataOptions, SampledOptions, StreamOptions
 from repro.options.training import Batch, Momentum, OnlineProbe, Optimizer, Schedule, TrainingOptions
 from repro.options.views import (
@@ -50,10 +52,13 @@ __all__ = [
     "Field",
     "HeadOptions",
     "HeadSpec",
+    "IndexOf",
     "Jitter",
     "LabelledViewsSpec",
     "MethodOptions",
     "MethodSpec",
+    "MetricsOf",
+    "MetricsRef",
     "Momentum",
     "NetworkOf",
     "NetworkOptions",
@@ -77,4 +82,5 @@ __all__ = [
     "ViewOptions",
     "Views",
     "ViewsSpec",
+    "references",
 ]
