@@ -49,7 +49,7 @@ class Artifact(NamedTuple):
 
 @dataclass(frozen=True)
 class Numbered:
-    """A table whose samples know their `rows` (n,) in the whole split, of `size` samples, that they were taken from."""
+    """A table, and which `rows` (n,) its samples are of the whole split, of `size` samples."""
 
     table: Any
     rows: Tensor
@@ -108,8 +108,8 @@ def _same(ctx: Context, stage: str, what: str, about: About, table: Table) -> No
     known, here = (about.set, about.split, about.rows), (table.name, table.split, len(table))
     if known != here:
         raise UserError(
-            f"Stage `{ctx.stage}`: the {what} that stage `{stage}` left is of split `{about.split}` of `{about.set}`, "
-            f"{about.rows} samples, and not of split `{table.split}` of `{table.name}`, {len(table)} samples."
+            f"Stage `{ctx.stage}`: the {what} of stage `{stage}` is one of split `{about.split}` of `{about.set}` "
+            f"({about.rows} samples), not of split `{table.split}` of `{table.name}` ({len(table)})."
         )
 
 
