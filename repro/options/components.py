@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, SerializeAsAny, WithJsonSchema
+from pydantic import BeforeValidator, Field, SerializeAsAny, WithJsonSchema
 
 from repro.options.base import ComponentOptions, Options
+from repro.options.refs import MetricsRef, Ref
 from repro.options.views import ViewOptions, Views
 
 
@@ -50,14 +50,9 @@ class HeadOptions(ComponentOptions):
         return False
 
 
-@dataclass(frozen=True)
-class Ref:
-    """Marks an option that names an earlier stage which leaves what is needed (see `StageOptions.leaves`)."""
-
-    needs: str
-
-
 NetworkOf = Annotated[str, Ref("network")]
+IndexOf = Annotated[str, Ref("index")]
+MetricsOf = Annotated[str, MetricsRef(), Field(pattern=r"^[a-z0-9_*]+\.[a-z0-9_*]+$")]
 
 
 class StageOptions(ComponentOptions):

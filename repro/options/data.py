@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from pydantic import SerializeAsAny
 
 from repro.options.base import Options
@@ -17,5 +15,5 @@ class SliceOptions(Options):
     name: str
 
 
-SamplerSpec = Annotated[SerializeAsAny[SamplerOptions], None]
-SliceSpec = Annotated[tuple[SerializeAsAny[SliceOptions], ...], None]
+SamplerSpec = SerializeAsAny[SamplerOptions]
+SliceSpec = tuple[SerializeAsAny[SliceOptions], ...]
