@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, SerializeAsAny
@@ -79,6 +79,11 @@ class StageOptions(ComponentOptions):
     def leaves(self) -> Collection[str]:
         """What the stage leaves for later ones: `network`, `classifier`, …"""
         return ()
+
+    @property
+    def needs(self) -> Mapping[str, tuple[str, ...]]:
+        """What an option that names an earlier stage needs of it where that is not what its `Ref` says."""
+        return {}
 
     @property
     def splits(self) -> Collection[str]:

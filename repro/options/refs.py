@@ -62,9 +62,8 @@ def _within(value: Any, keys: Keys, mark: Ref | MetricsRef | None) -> Iterator[R
 
 def mark_of(field: FieldInfo) -> Ref | MetricsRef | None:
     """The mark of a field, or of what its list, mapping or alternative holds."""
-    return next((m for m in field.metadata if isinstance(m, Ref | MetricsRef)), None) or _mark(
-        field.annotation
-    )
+    annotation: Any = field.annotation
+    return next((m for m in field.metadata if isinstance(m, Ref | MetricsRef)), None) or _mark(annotation)
 
 
 @cache

@@ -31,9 +31,11 @@ def _references(recipe: Recipe) -> Iterator[Contradiction]:
             if isinstance(one.mark, MetricsRef):
                 if not fnmatch.filter(given, one.named):
                     yield where, _unmeasured(one.named, given)
-            elif not any(one.named in leaving.get(what, ()) for what in one.mark.needs):
-                able = dict.fromkeys(n for what in one.mark.needs for n in leaving.get(what, ()))
-                yield where, _unfit(recipe, name, one.named, " or ".join(one.mark.needs), able)
+                continue
+            needs = stage.needs.get(str(one.keys[0]), one.mark.needs)
+            if not any(one.named in leaving.get(what, ()) for what in needs):
+                able = dict.fromkeys(n for what in needs for n in leaving.get(what, ()))
+                yield where, _unfit(recipe, name, one.named, " or ".join(needs), able)
         for what in _declared(stage, "leaves"):
             leaving.setdefault(what, []).append(name)
         given |= dict.fromkeys(f"{name}.{metric}" for metric in _declared(stage, "metrics"))
