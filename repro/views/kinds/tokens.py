@@ -12,7 +12,7 @@ from repro.views.kinds.tokens_options import TokensOptions
 
 
 class Tokens:
-    """The first `length` tokens of the field `tokens`, 0 where there are fewer. All views of a text are the same."""
+    """The first `length` tokens of the field, 0 where there are fewer. All views of a text are the same."""
 
     Options = TokensOptions
 
@@ -26,5 +26,5 @@ class Tokens:
 
     def plain(self, fields: dict[str, Any]) -> Tensor:
         """(n, length) int64."""
-        tokens: Ragged = fields["tokens"]
+        tokens: Ragged = fields[self.options.field]
         return tokens.padded(self.options.length)

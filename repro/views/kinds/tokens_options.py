@@ -12,6 +12,8 @@ class TokensOptions(ViewOptions):
 
     length: PositiveInt
     """Tokens of a text that are kept."""
+    field: str = "tokens"
+    """The field that holds them."""
 
     def shape(self, sample: tuple[int, ...]) -> tuple[int, ...]:
         return self.length, sample[1]
