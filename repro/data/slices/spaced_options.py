@@ -16,3 +16,6 @@ class SpacedOptions(SliceOptions):
 
     step: PositiveInt
     """The distance of a row from the next, in rows."""
+
+    def rows(self, samples: int, classes: int) -> int:
+        return max(samples // self.step, 1)
