@@ -16,6 +16,7 @@ class SamplerOptions(ComponentOptions):
     """Options of a way to draw batches, chosen by `name`."""
 
     name: str
+    """The sampler."""
 
 
 class SliceOptions(ComponentOptions):
@@ -24,6 +25,7 @@ class SliceOptions(ComponentOptions):
     main: ClassVar[str | None] = None
 
     name: str
+    """The slice."""
 
 
 class MeasureOptions(ComponentOptions):

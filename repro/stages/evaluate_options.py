@@ -11,7 +11,9 @@ class EvaluateOptions(StageOptions):
     divides: ClassVar[bool] = True
     metrics: ClassVar[tuple[str, ...]] = ("top1", "top5")
     of: Annotated[str, Ref("classifier")]
+    """The stage that trained the classifier."""
     split: str = "test"
+    """The split on which it is tested."""
 
     @property
     def splits(self) -> Collection[str]:
