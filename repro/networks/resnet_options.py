@@ -11,7 +11,7 @@ class ResNetOptions(NetworkOptions):
     names: ClassVar[tuple[str, ...]] = ("resnet18", "resnet34", "resnet50")
 
     stem: Literal["imagenet", "cifar", "cifar-pool"] = "imagenet"
-    """The first layers: 7×7 stride 2 and pooling; `cifar`: 3×3 stride 1; `cifar-pool`: that and pooling."""
+    """7×7 with stride 2 and pooling; `cifar`, for 32×32 images: 3×3 with stride 1; `cifar-pool`: and pooling."""
     stem_padding: PositiveInt | None = None
     """The padding in pixels of the 3×3 stem (default: 1; solo-learn has 2)."""
     zero_init_residual: bool = False

@@ -14,11 +14,7 @@ StreamName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*$")]
 
 
 class Batch(Options):
-    """`size` samples form one loss; BatchNorm takes its statistics over `bn_span` of them (default: all).
-
-    The views of a sample pass through the network `together`, so that BatchNorm sees them as one batch, or
-    `apart`, one view after the other, each with its own statistics (default: together).
-    """
+    """What forms one loss, and what BatchNorm takes its statistics over."""
 
     size: Annotated[PositiveInt, Field(le=10**7)]
     """The samples that form one loss."""
@@ -31,11 +27,7 @@ class Batch(Options):
 
 
 class Optimizer(Options):
-    """The update rule. `lr` is the value used, after any scaling with the batch.
-
-    With `exempt_1d`, biases and the parameters of norms get no weight decay, and LARS does not adapt their rate.
-    `trust`, `clip` and `joint` are LARS's, see `repro.engine.lars`. `max_norm` clips the norm of the whole gradient.
-    """
+    """The update rule."""
 
     name: Literal["sgd", "adam", "adamw", "lars"] = "sgd"
     """The update rule."""
@@ -62,10 +54,7 @@ class Optimizer(Options):
 
 
 class Momentum(Options):
-    """How slowly a momentum encoder follows: it keeps this share of itself at each step.
-
-    The share rises from `start` to `end` along half a cosine over the run; without `end` it is constant.
-    """
+    """How slowly a momentum encoder follows: the EMA decay over the run."""
 
     start: Probability
     """The EMA decay at the first step: the share of itself that the momentum encoder keeps."""
@@ -76,7 +65,7 @@ class Momentum(Options):
 class OnlineProbe(Options):
     """A linear classifier trained beside the network on its features, without a gradient into them.
 
-    `lr` follows the schedule of the network's optimizer. A diagnostic: nothing is chosen by it.
+    A diagnostic: nothing is chosen by it.
     """
 
     lr: Annotated[PositiveFloat, Field(le=10**6)]
@@ -88,11 +77,8 @@ class Schedule(Options):
 
     `constant`; `cosine` from 1 to `end`; `exponential` from 1 to `end`, by the same share each epoch; `step`:
     times `gamma` after each epoch of `milestones`.
-    The first `warmup_epochs`, or `warmup` in the unit of the stage's length, rise linearly from `warmup_start` to the
-    value the schedule has at their end; with `after_warmup` cosine and exponential begin only there, at 1.
-    `per` says whether the value changes every `step` or every `epoch` (the warm-up always every step);
-    with `epoch`, `count_from` is the number of the first epoch in the formula.
-    Where the stage's length is given in `steps`, what counts epochs here counts steps.
+    A warm-up rises linearly to the value that the schedule has at its end. Where the stage's length is given in
+    `steps`, what counts epochs here counts steps.
     """
 
     name: Literal["constant", "cosine", "exponential", "step"] = "constant"
@@ -131,11 +117,7 @@ class Schedule(Options):
 
 
 class TrainingOptions(StageOptions):
-    """Options of a stage that trains: `epochs` passes over the data in batches, or `steps` batches.
-
-    `data` says what is trained on where that is not a whole split in shuffled epochs; `streams` adds to each row of
-    a batch samples of other data, which have a name of their own (see `repro.engine.streams`).
-    """
+    """Options of a stage that trains. For `streams` see `repro.engine.streams`."""
 
     trains: ClassVar[bool] = True
     divides: ClassVar[bool] = True

@@ -35,10 +35,7 @@ Range = Annotated[tuple[PositiveFloat, PositiveFloat], AfterValidator(_rising)]
 
 
 class Crop(Options):
-    """Random resized crop: the area's share of the image and its aspect ratio (log-uniform).
-
-    `filter` is the interpolation with which the crop is resized, and an image for evaluation (default: bilinear).
-    """
+    """Random resized crop."""
 
     scale: Share = (0.08, 1.0)
     """The least and the largest share of the image's area."""
@@ -49,7 +46,7 @@ class Crop(Options):
 
 
 class Jitter(Options):
-    """Colour jitter with probability `p`; the strengths are those of torchvision's ColorJitter."""
+    """Colour jitter, as torchvision's ColorJitter."""
 
     p: Probability = 0.8
     """The probability of the jitter."""
@@ -64,7 +61,7 @@ class Jitter(Options):
 
 
 class Blur(Options):
-    """Gaussian blur with probability `p`, `sigma` in pixels drawn uniformly, odd kernel size in pixels."""
+    """Gaussian blur."""
 
     p: Probability = 0.5
     """The probability of the blur."""
@@ -75,7 +72,7 @@ class Blur(Options):
 
 
 class Solarise(Options):
-    """Inverts the values at or above `threshold` (in 0..1) with probability `p`."""
+    """Solarisation: bright values are inverted."""
 
     p: Probability = 0.2
     """The probability of the inversion."""
@@ -84,7 +81,7 @@ class Solarise(Options):
 
 
 class Normalise(Options):
-    """Per-channel mean and standard deviation of pixels in 0..1; the data set's own when not given."""
+    """What is subtracted from each channel, and by what it is divided."""
 
     mean: tuple[float, ...]
     """The mean of each channel, pixels being in 0..1."""
@@ -99,12 +96,7 @@ class Normalise(Options):
 
 
 class Views(Options):
-    """How one image becomes `count` views. A named `policy` fills in what is not given here.
-
-    The views of an image differ in kind where `each` says, view by view, what is other than for all. `local`
-    describes further views, usually more and smaller ones (multi-crop), that methods get apart from the others.
-    Whole images are evaluated at `test_size`, or at the views' `size`.
-    """
+    """How one image becomes views."""
 
     policy: str | None = None
     """A named policy, which fills in what is not given here."""

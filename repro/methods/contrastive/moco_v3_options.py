@@ -14,4 +14,4 @@ class MoCoV3Options(MethodOptions):
     temperature: PositiveFloat = 0.2
     """τ, by which cosines are divided."""
     momentum: Momentum = Momentum(start=0.99, end=1.0)
-    """m, the EMA decay of the momentum encoder; a start of 0.99 is for long training."""
+    """m, the EMA decay of the momentum encoder; a start of 0.99 is for long training of Transformers."""

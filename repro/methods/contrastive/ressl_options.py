@@ -18,4 +18,4 @@ class ReSSLOptions(MethodOptions):
     momentum: Momentum = Momentum(start=0.999)
     """m, the EMA decay of the teacher."""
     both_views: bool | None = None
-    """Whether the student is also shown the weak view; only its BatchNorm and an `online` probe see it."""
+    """Whether BatchNorm and an `online` probe of the student also see the weak view; the loss is the same."""
