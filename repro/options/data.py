@@ -35,6 +35,7 @@ class MeasureOptions(ComponentOptions):
     splits: ClassVar[Any] = ("test",)
 
     name: str
+    """The measure."""
 
 
 def _slices(value: Any) -> Any:
