@@ -1,19 +1,26 @@
-"""Options of views of the kind `tokens`."""
+"""Texts as views: cut or padded to one length."""
 
 from __future__ import annotations
 
-from pydantic import PositiveInt
+from pydantic import Field
 
-from repro.options import ViewOptions
+from repro.options import PositiveInt, Probability, ViewOptions
 
 
 class TokensOptions(ViewOptions):
-    """Texts as their first tokens, padded with 0."""
+    """`count` copies of each text, of `length` tokens; a network's dropout, or what is drawn here, tells them apart."""
 
     length: PositiveInt
-    """Tokens of a text that are kept."""
-    field: str = "tokens"
-    """The field that holds them."""
+    """Tokens of a view: longer texts are cut, shorter ones padded with token 0."""
+    fields: tuple[str, ...] = Field(("tokens",), min_length=1)
+    """Fields of the table; the copies of a further field (of pairs: `tokens_b`) follow those of the one before."""
+    start: bool = False
+    """Whether a view begins with the token `<cls>`, which takes part in the length."""
+    delete: Probability = 0.0
+    """Probability that a token is left out; those after it move up."""
+    mask: Probability = 0.0
+    """Probability that a token is replaced by `<mask>`."""
 
     def shape(self, sample: tuple[int, ...]) -> tuple[int, ...]:
-        return self.length, sample[1]
+        """(length, vocabulary)."""
+        return self.length, sample[-1]
