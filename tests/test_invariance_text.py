@@ -48,7 +48,7 @@ def texts() -> Table:
 def network(name: str) -> Any:
     backbone = "gpt" if name == "next_token" else "text_transformer"
     kind = load(("networks",), backbone)
-    options = {"backbone": backbone, "width": 8, "layers": 2, "heads": 2, "dropout": 0.2}
+    options = {"backbone": backbone, "width": 8, "layers": 2, "head_width": 4, "dropout": 0.2}
     if name == "next_token":
         options["band"] = 3
     return kind(kind.Options.model_validate(options), (LENGTH, VOCABULARY))

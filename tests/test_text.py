@@ -26,13 +26,13 @@ from repro.stages.in_context import Prompt, best, likelihoods, prompts, ragged, 
 
 def encoder(**options: Any) -> Any:
     torch.manual_seed(0)
-    small = {"backbone": "text_transformer", "width": 16, "heads": 2, **options}
+    small = {"backbone": "text_transformer", "width": 16, "head_width": 8, **options}
     return TextTransformer(TextTransformer.Options.model_validate(small), (8, 20)).double().eval()
 
 
 def decoder(**options: Any) -> Any:
     torch.manual_seed(0)
-    small = {"backbone": "gpt", "width": 16, "heads": 2, "layers": 2, **options}
+    small = {"backbone": "gpt", "width": 16, "head_width": 8, "layers": 2, **options}
     return GPT(GPT.Options.model_validate(small), (8, 20)).double().eval()
 
 
@@ -42,7 +42,7 @@ def count(network: nn.Module) -> int:
 
 def test_it_has_the_parameters_of_bert_base() -> None:
     """109,482,240, less the pooler (768² + 768) and the two kinds of segments, which one sentence does not need."""
-    o = TextTransformer.Options(backbone="text_transformer", width=768, layers=12, heads=12)
+    o = TextTransformer.Options(backbone="text_transformer", width=768, layers=12, head_width=64)
     with torch.device("meta"):
         bert = TextTransformer(o, (512, 30522))
     assert count(bert) == 109_482_240 - (768 * 768 + 768) - 2 * 768
@@ -70,7 +70,7 @@ def test_dropout_tells_two_passes_apart() -> None:
 @pytest.mark.parametrize(("width", "layers", "parameters"), [(768, 12, 124_439_808), (1024, 24, 354_823_168)])
 def test_it_has_the_parameters_of_gpt_2(width: int, layers: int, parameters: int) -> None:
     """Those of the released models, with a context of 1,024; GPT-3's Table 2.1 rounds to 125 and 350 million."""
-    o = GPT.Options(backbone="gpt", width=width, layers=layers, heads=width // 64, band=128)
+    o = GPT.Options(backbone="gpt", width=width, layers=layers, band=128)
     with torch.device("meta"):
         assert count(GPT(o, (1024, 50257))) == parameters
 

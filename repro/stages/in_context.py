@@ -43,8 +43,7 @@ class InContext(Stage):
     def run(self, ctx: Context) -> Outcome:
         o = self.options
         task, pool = (task_of(ctx.data(split, o.set)) for split in (o.split, o.examples))
-        stage: Any = ctx.recipe.stages[o.of]
-        encoder: Any = trained(ctx, o.of, ctx.data(stage.split)).encoder
+        encoder: Any = trained(ctx, o.of, task).encoder
         length = encoder.positions.num_embeddings
         asked = prompts(task, pool, o.form, o.shots, length, key(ctx.seed, "examples"))
         with frozen(encoder):
