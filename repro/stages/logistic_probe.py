@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from repro.data.slices.base import balanced
 from repro.engine.features import accuracy, extract, frozen, labelled
 from repro.engine.keys import key
 from repro.engine.stage import Context, Outcome, Stage
 from repro.errors import UserError
 from repro.networks.build import trained
-from repro.stages.fine_tune import balanced
 from repro.stages.logistic_probe_options import LogisticProbeOptions
 
 HELD_OUT = 0.1  # of each class's training images, when C is chosen
