@@ -25,11 +25,12 @@ from repro.engine.keys import key
 from repro.engine.run import Run
 from repro.engine.setup import set_up
 from repro.engine.stage import Context, Outcome
+from repro.measures.logistic import fitted, logits
 from repro.networks.build import trained
 from repro.options import Optimizer
 from repro.recipes.schema import Recipe
 from repro.stages.fine_tune import Tuned, some
-from repro.stages.logistic_probe import LogisticProbe, fitted, logits
+from repro.stages.logistic_probe import LogisticProbe
 
 TUNE = {
     "kind": "fine_tune", "of": "pretrain", "epochs": 3, "batch": {"size": 32, "drop_last": True},
