@@ -44,8 +44,13 @@ class Reference:
 
 def references(options: Options) -> Iterator[Reference]:
     """All options that are marked so, also within other options, lists and mappings, if they name something."""
-    for name, field in type(options).model_fields.items():
-        yield from _within(getattr(options, name), (name,), mark_of(field))
+    for name, mark in _marks(type(options)).items():
+        yield from _within(getattr(options, name), (name,), mark)
+
+
+@cache
+def _marks(options: type[Options]) -> dict[str, Ref | MetricsRef | None]:
+    return {name: mark_of(field) for name, field in options.model_fields.items()}
 
 
 def _within(value: Any, keys: Keys, mark: Ref | MetricsRef | None) -> Iterator[Reference]:
@@ -62,12 +67,10 @@ def _within(value: Any, keys: Keys, mark: Ref | MetricsRef | None) -> Iterator[R
 
 def mark_of(field: FieldInfo) -> Ref | MetricsRef | None:
     """The mark of a field, or of what its list, mapping or alternative holds."""
-    return next((m for m in field.metadata if isinstance(m, Ref | MetricsRef)), None) or _mark(
-        field.annotation
-    )
+    own = next((mark for mark in field.metadata if isinstance(mark, Ref | MetricsRef)), None)
+    return own or _mark(field.annotation)
 
 
-@cache
 def _mark(annotation: Any) -> Ref | MetricsRef | None:
     marks = (m for m in getattr(annotation, "__metadata__", ()) if isinstance(m, Ref | MetricsRef))
     return next(marks, None) or next((m for part in get_args(annotation) if (m := _mark(part))), None)
