@@ -86,6 +86,14 @@ def test_what_refers_to_the_round_before_is_left_out_of_the_first() -> None:
     assert second["each"][0] == {"name": "y", "of": "r0_a"}
 
 
+def test_a_stream_of_the_round_before_is_left_out_whole() -> None:
+    memory = {"ratio": 2, "slice": {"selected": "$previous.a"}}
+    first, second = stages({"a": {"streams": {"other": {"ratio": 1}, "memory": memory}}}).values()
+    assert first == {"streams": {"other": {"ratio": 1}}}
+    assert second["streams"]["memory"] == {"ratio": 2, "slice": {"selected": "r0_a"}}
+    assert stages({"a": {"streams": {"memory": memory}}}, 1) == {"r0_a": {}}
+
+
 def test_a_stage_of_one_round_is_changed_by_its_name() -> None:
     body = {"a": {"kind": "x", "n": 1, "m": {"k": 1}}}
     found = stages(body, 3, r1_a={"n": "$round", "m": {"l": 2}}, r2_a=None)

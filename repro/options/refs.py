@@ -67,10 +67,11 @@ def _within(value: Any, keys: Keys, mark: Ref | MetricsRef | None) -> Iterator[R
 
 def mark_of(field: FieldInfo) -> Ref | MetricsRef | None:
     """The mark of a field, or of what its list, mapping or alternative holds."""
-    own = next((mark for mark in field.metadata if isinstance(mark, Ref | MetricsRef)), None)
-    return own or _mark(field.annotation)
+    annotation: Any = field.annotation
+    return next((m for m in field.metadata if isinstance(m, Ref | MetricsRef)), None) or _mark(annotation)
 
 
+@cache
 def _mark(annotation: Any) -> Ref | MetricsRef | None:
     marks = (m for m in getattr(annotation, "__metadata__", ()) if isinstance(m, Ref | MetricsRef))
     return next(marks, None) or next((m for part in get_args(annotation) if (m := _mark(part))), None)

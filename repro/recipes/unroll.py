@@ -9,7 +9,7 @@
 
 is `tasks0_train`, `tasks0_test`, `tasks1_train`, … Within the body `$round` is the number of the round, from 0, and
 `$this.train` and `$previous.train` are the stages of this round and of the one before. What refers to `$previous` is
-left out in round 0: the key whose value it is, or a whole entry of a list; and what is empty then.
+left out in round 0: the key whose value it is, or a whole entry of a list or of `streams`; and what is empty then.
 
 A stage with `$seen` in it is there for every round up to this one, whose number that is: from
 `test: {kind: evaluate, of: $this.train, data: {slice: {classes: {of: 5, task: $seen}}}}` come, in round 2,
@@ -133,15 +133,23 @@ class _Filler:
         if isinstance(value, str) and ((self.made and value.startswith("$")) or _REFERENCE.fullmatch(value)):
             return self._meaning(value, where)
         if isinstance(value, dict):
-            entries = {key: self.filled(inner, (*where, key)) for key, inner in value.items()}
-            kept = {key: inner for key, inner in entries.items() if inner is not _LEFT_OUT}
-            return kept if kept or not value else _LEFT_OUT
-        if isinstance(value, list):
-            first = self.made is not None and self.made.number == 0
-            those = [inner for inner in value if not (first and _mentions(inner, "$previous."))]
-            filled = [self.filled(inner, (*where, i)) for i, inner in enumerate(those)]
-            return filled if filled or not value else _LEFT_OUT
-        return value
+            parts = [(key, inner, (*where, key)) for key, inner in value.items()]
+            whole = len(where) > 1 and where[-1] == "streams"
+        elif isinstance(value, list):
+            parts = [(i, inner, (*where, i)) for i, inner in enumerate(value)]
+            whole = True
+        else:
+            return value
+        first = self.made is not None and self.made.number == 0
+        filled = {
+            key: self.filled(inner, place)
+            for key, inner, place in parts
+            if not (first and whole and _mentions(inner, "$previous."))
+        }
+        kept = {key: inner for key, inner in filled.items() if inner is not _LEFT_OUT}
+        if value and not kept:
+            return _LEFT_OUT
+        return kept if isinstance(value, dict) else [*kept.values()]
 
     def _meaning(self, text: str, where: Keys) -> Any:
         word, _, rest = text[1:].partition(".")
