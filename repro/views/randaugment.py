@@ -64,7 +64,7 @@ def _strength(options: RandAugment, number: Tensor) -> Tensor:
 
 
 def warp(images: Tensor, maps: Tensor, fill: Tensor) -> Tensor:
-    """maps (n, 2, 3) from an output pixel's coordinates (x, y, 1) to those in the input, whose nearest pixel it gets."""
+    """maps (n, 2, 3) from an output pixel's coordinates (x, y, 1) to those of its pixel in the input."""
     height, width = images.shape[2:]
     y, x = torch.meshgrid(
         *(torch.arange(s, device=images.device) + 0.5 for s in (height, width)), indexing="ij"
