@@ -11,3 +11,5 @@ class MLPOptions(NetworkOptions):
     hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
     activation: Literal["relu", "tanh", "gelu"] = "relu"
     norm: bool = False
+    last: Literal["linear"] | None = None
+    """Whether the last layer has no activation (default: it has)."""
