@@ -24,6 +24,7 @@ class DEC(Method):
 
     Options = DECOptions
     guarded = ()
+    head: Any
     target: Tensor
 
     def __init__(self, options: Any, encoder: nn.Module, head: Any):

@@ -20,6 +20,7 @@ class MAE(Method):
 
     Options = MAEOptions
     guarded = ()
+    encoder: Any
 
     def __init__(self, options: Any, encoder: nn.Module, head: Any):
         super().__init__(options, encoder, head)

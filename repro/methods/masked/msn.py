@@ -23,6 +23,8 @@ class MSN(Method):
     """
 
     Options = MSNOptions
+    encoder: Any
+    follower: Follower
 
     def __init__(self, options: Any, encoder: nn.Module, head: Any):
         super().__init__(options, encoder, head)
@@ -49,7 +51,7 @@ class MSN(Method):
         return {"target": unit(target), "z": unit(z)}
 
     def loss(self, target: Tensor, z: Tensor) -> dict[str, Tensor]:
-        """target (N, d), z (N, A, d) -> H(p⁺, p) − λ H(mean p) in nats (equation 1), with that entropy's maximum added."""
+        """target (N, d), z (N, A, d) -> H(p⁺, p) + λ (log K − H(mean p)) in nats (equation 1)."""
         log_p = self._log_p(z)
         with torch.no_grad():
             sharp = (self._log_p(target) / self.options.sharpening).log_softmax(-1)
