@@ -42,9 +42,8 @@ class MSN(Method):
         with torch.no_grad():
             target = head(encoder(views[:, 0]))
         anchors = views[:, 1:]
-        keep = draws.uniform("mask", anchors.shape[1], self.encoder.patches).argsort(-1, stable=True)[
-            ..., : self.kept
-        ]
+        order = draws.uniform("mask", anchors.shape[1], self.encoder.patches).argsort(stable=True, dim=-1)
+        keep = order[..., : self.kept]
         z = self.head(self.encoder(anchors.flatten(0, 1), keep.flatten(0, 1))).unflatten(0, anchors.shape[:2])
         if local is not None:
             z = torch.cat([z, self.project(local)], 1)

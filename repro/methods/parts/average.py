@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class WeightAverage(nn.Module):
@@ -21,11 +21,13 @@ class WeightAverage(nn.Module):
     @torch.no_grad()
     def update(self, *networks: nn.Module, decay: float, step: int) -> None:
         """own ← d · own + (1 − d) · theirs, with d = min(`decay`, 1 − 1/(step + 1)) after step 0, 1, …"""
-        theirs = [p for network in networks for p in network.parameters()]
-        torch._foreach_lerp_(list(self.networks.parameters()), theirs, 1 - min(decay, 1 - 1 / (step + 1)))
+        theirs: list[Tensor] = [p for network in networks for p in network.parameters()]
+        own: list[Tensor] = list(self.networks.parameters())
+        torch._foreach_lerp_(own, theirs, 1 - min(decay, 1 - 1 / (step + 1)))
 
     @torch.no_grad()
     def hand_over(self, *networks: nn.Module) -> None:
         """theirs ← own."""
-        theirs = [p for network in networks for p in network.parameters()]
-        torch._foreach_copy_(theirs, list(self.networks.parameters()))
+        theirs: list[Tensor] = [p for network in networks for p in network.parameters()]
+        own: list[Tensor] = list(self.networks.parameters())
+        torch._foreach_copy_(theirs, own)

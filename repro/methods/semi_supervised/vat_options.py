@@ -12,8 +12,8 @@ class VATOptions(MethodOptions):
     needs_labels: ClassVar[bool] = True
     epsilon: PositiveFloat
     """The length of the perturbation, ε, in the unit of the network's input."""
-    xi: PositiveFloat = 1e-6
-    """The length of the step from which a second derivative is estimated, ξ."""
+    xi: PositiveFloat = 1e-3
+    """The length of the step from which a second derivative is estimated, ξ (the paper's 1e-6 drowns in rounding)."""
     iterations: PositiveInt = 1
     """Power iterations, K."""
     weight: NonNegativeFloat = 1.0
