@@ -174,7 +174,7 @@ def test_of_the_copies_of_an_image_one_has_its_label_and_the_rest_are_uniform():
 
 
 def test_the_bound_of_a_vae_is_its_formula():
-    decoder = {"kind": "perceptron", "widths": [5, 36], "activation": "tanh"}
+    decoder = {"kind": "perceptron", "hidden": [5], "out": 36, "activation": "tanh"}
     method = made("vae", MLP | {"head": {"kind": "linear", "out": 4}}, decoder=decoder, initial_sd=0.1)
     x = noise(3, 1, *SHAPE).sigmoid()
     embedded = method.embed(x, draws(3))
@@ -205,7 +205,7 @@ def test_the_divergence_is_that_of_a_simulation():
 # Clustering
 
 CODER: dict[str, Any] = {"backbone": "mlp", "hidden": [8, 5, 2], "last": "linear"}
-DECODER = {"kind": "perceptron", "widths": [5, 8, 36]}
+DECODER = {"kind": "perceptron", "hidden": [5, 8], "out": 36}
 
 
 def test_an_autoencoder_is_its_formula_and_trains_one_layer_alone():
@@ -228,7 +228,7 @@ def test_an_autoencoder_is_its_formula_and_trains_one_layer_alone():
         learning = [m for m in [*method.down, *method.up] if m.weight.grad is not None]
         assert learning == [a, b]
     with pytest.raises(UserError, match="mirror"):
-        made("autoencoder", CODER | {"head": {"kind": "perceptron", "widths": [8, 5, 36]}})
+        made("autoencoder", CODER | {"head": {"kind": "perceptron", "hidden": [8, 5], "out": 36}})
 
 
 def test_dec_is_its_formulas():

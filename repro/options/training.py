@@ -33,7 +33,7 @@ class Optimizer(Options):
     `trust`, `clip` and `joint` are LARS's, see `repro.engine.lars`. `max_norm` clips the norm of the whole gradient.
     """
 
-    name: Literal["sgd", "adam", "adamw", "lars"] = "sgd"
+    name: Literal["sgd", "adam", "adamw", "lars", "adagrad", "adadelta"] = "sgd"
     lr: Annotated[PositiveFloat, Field(le=10**6)]
     momentum: Probability = 0.0
     nesterov: bool = False
@@ -69,7 +69,7 @@ class Schedule(Options):
     """The learning rate over the run, as a factor on the optimizer's `lr`.
 
     `constant`; `cosine` from 1 to `end`; `exponential` from 1 to `end`, by the same share each epoch; `step`:
-    times `gamma` after each epoch of `milestones`.
+    times `gamma` after each epoch of `milestones`; `arc`: the cosine of an angle that grows from 0 to `angle` · π.
     The first `warmup_epochs`, or `warmup` in the unit of the stage's length, rise linearly from `warmup_start` to the
     value the schedule has at their end; with `after_warmup` cosine and exponential begin only there, at 1.
     `per` says whether the value changes every `step` or every `epoch` (the warm-up always every step);
@@ -77,10 +77,11 @@ class Schedule(Options):
     Where the stage's length is given in `steps`, what counts epochs here counts steps.
     """
 
-    name: Literal["constant", "cosine", "exponential", "step"] = "constant"
+    name: Literal["constant", "cosine", "exponential", "step", "arc"] = "constant"
     end: NonNegativeFloat = 0.0
     milestones: tuple[PositiveInt, ...] = ()
     gamma: PositiveFloat = 0.1
+    angle: Probability | None = None
     warmup_epochs: NonNegativeInt = 0
     warmup: NonNegativeInt | None = None
     warmup_start: NonNegativeFloat = 0.0
@@ -92,6 +93,8 @@ class Schedule(Options):
     def _ends_above_zero(self) -> Schedule:
         if self.name == "exponential" and not self.end:
             raise ValueError("`exponential` needs an `end` above 0")
+        if (self.name == "arc") != (self.angle is not None):
+            raise ValueError("`arc` and an `angle`, as a share of π, belong together")
         if self.warmup is not None and self.warmup_epochs:
             raise ValueError("`warmup` and `warmup_epochs` exclude each other")
         return self

@@ -11,14 +11,14 @@ from repro.networks.mlp import ACTIVATIONS, perceptron
 
 
 class Perceptron(nn.Module):
-    """features (n, dim) -> (n, the last of the widths)."""
+    """features (n, dim) -> (n, out)."""
 
     Options = PerceptronOptions
 
     def __init__(self, options: Any, dim: int, classes: int):
         super().__init__()
-        self.net = perceptron((dim, *options.widths), ACTIVATIONS[options.activation])
-        self.dim = options.widths[-1]
+        self.net = perceptron((dim, *options.hidden, options.out), ACTIVATIONS[options.activation])
+        self.dim = options.out
 
     def forward(self, features: Tensor) -> Tensor:
         return self.net(features)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import ClassVar, Literal
 
-from repro.options import Field, HeadOptions, PositiveInt
+from repro.options import HeadOptions, PositiveInt
 
 
 class PerceptronOptions(HeadOptions):
-    widths: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
-    """The width of every layer; the last is what the head gives."""
+    fixed: ClassVar[tuple[str, ...]] = ("out",)
+    hidden: tuple[PositiveInt, ...]
+    """The width of every layer but the last."""
+    out: PositiveInt
+    """What the head gives; of a decoder the number of pixels."""
     activation: Literal["relu", "tanh", "gelu"] = "relu"
     """Between the layers."""
