@@ -26,10 +26,10 @@ class Fingerprints(Part):
 
 
 class Columns(Part):
-    """The columns of the Parquet files: `image` holds encoded images, `label` integers from 0."""
+    """The columns of the Parquet files of images: `image` holds encoded images, `label` integers from 0."""
 
-    image: str
-    label: str
+    image: str = ""
+    label: str = ""
 
 
 class Hub(Columns):
@@ -50,15 +50,18 @@ class Source(Part):
     """Where the data comes from; exactly one of these.
 
     `hub`; `parquet`, when the user has to bring the files; `bundled`, a function `module:function` that
-    takes the split's name and returns images (n, C, H, W) uint8 and labels (n,) as numpy arrays.
+    takes the split's name and returns images (n, C, H, W) uint8 and labels (n,) as numpy arrays, or for a set with
+    `fields` a mapping from columns to values (n,); `union`, the training texts of other sets, from the columns given
+    for each, as the column `text`: every different text once, in the order of their first occurrence.
     """
 
     hub: Hub | None = None
     parquet: Columns | None = None
     bundled: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")] | None = None
+    union: Annotated[dict[str, tuple[str, ...]], Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Source:
-        if sum(value is not None for value in (self.hub, self.parquet, self.bundled)) != 1:
-            raise ValueError("needs exactly one of `hub`, `parquet`, `bundled`")
+        if sum(value is not None for value in (self.hub, self.parquet, self.bundled, self.union)) != 1:
+            raise ValueError("needs exactly one of `hub`, `parquet`, `bundled`, `union`")
         return self

@@ -45,7 +45,7 @@ def batches_of(recipe: Recipe, stage: TrainingOptions) -> Batches:
     """The batches of a stage that trains, as far as they are known before its data is read."""
     data = stage.data or SampledOptions()
     declared = declaration(data.set or str(recipe.dataset))
-    split = data.split or getattr(stage, "split", "train")
+    split = str(data.split or getattr(stage, "split", "train"))
     samples = round(getattr(stage, "fraction", 1) * declared.splits[split])
     for one in data.slice:
         samples = one.rows(samples, declared.classes_in(split))

@@ -19,4 +19,6 @@ class SmallResNetOptions(NetworkOptions):
     )
 
     width: PositiveInt = 16
+    """The channels of the first stage; the others have 2 and 4 times as many."""
     stride: PositiveInt = 1
+    """The stem's stride, 1 in the paper; 2 makes the network four times cheaper."""

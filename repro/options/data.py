@@ -16,6 +16,7 @@ class SamplerOptions(ComponentOptions):
     """Options of a way to draw batches, chosen by `name`."""
 
     name: str
+    """The sampler."""
 
 
 class SliceOptions(ComponentOptions):
@@ -24,6 +25,7 @@ class SliceOptions(ComponentOptions):
     main: ClassVar[str | None] = None
 
     name: str
+    """The slice."""
 
     def rows(self, samples: int, classes: int) -> int:
         """About how many rows are left of so many of equally large classes, for the plan of a run."""
@@ -37,6 +39,7 @@ class MeasureOptions(ComponentOptions):
     splits: ClassVar[Any] = ("test",)
 
     name: str
+    """The measure."""
 
 
 def _slices(value: Any) -> Any:

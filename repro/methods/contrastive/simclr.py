@@ -24,10 +24,7 @@ def nt_xent(z: Tensor, temperature: float) -> Tensor:
 
 
 class SimCLR(Method):
-    """Two views of a sample are each other's only positive; all other views of the batch are negatives.
-
-    `base_temperature` multiplies the loss by temperature / base_temperature, as the SupContrast code does.
-    """
+    """Two views of a sample are each other's only positive; all other views of the batch are negatives."""
 
     Options = SimCLROptions
 

@@ -10,4 +10,6 @@ from repro.options import MethodOptions, PositiveFloat
 class SimCLROptions(MethodOptions):
     views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
     temperature: PositiveFloat = 0.5
+    """τ, by which cosines are divided."""
     base_temperature: PositiveFloat | None = None
+    """Multiplies the loss by temperature / base_temperature, as the SupContrast code does."""

@@ -10,7 +10,7 @@ from repro.networks.heads.linear_options import LinearOptions
 
 
 class Linear(nn.Module):
-    """features (n, dim) -> (n, out), with BatchNorm if asked for; `out` is the number of classes when not given."""
+    """features (n, dim) -> (n, out), with BatchNorm if asked for."""
 
     Options = LinearOptions
 
