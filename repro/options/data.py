@@ -13,10 +13,14 @@ from repro.options.choose import chosen, schema
 
 
 class SamplerOptions(ComponentOptions):
-    """Options of a way to draw batches, chosen by `name`."""
+    """Options of a way to draw batches, chosen by `name`; a row is a `group` of samples, () a single one."""
 
     name: str
     """The sampler."""
+
+    @property
+    def group(self) -> tuple[int, ...]:
+        return ()
 
 
 class SliceOptions(ComponentOptions):

@@ -203,6 +203,10 @@ class ViewOptions(ComponentOptions):
         """That of a network's input, for samples of this shape."""
         return sample
 
+    def seeing(self, field: str) -> ViewOptions:
+        """The same of another field of the table."""
+        raise ValueError(f"views of kind `{self.kind}` are of one field only")
+
 
 def _read(value: Any) -> Any:
     from repro.components import options_for
