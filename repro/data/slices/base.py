@@ -28,6 +28,11 @@ class Slice:
     def __call__(self, table: Table, key: int) -> Table:
         raise NotImplementedError
 
+    @classmethod
+    def smoke(cls, options: Any) -> Any:
+        """The options for a smoke run, which has a few samples only."""
+        return options
+
 
 def labels_of(table: Table, what: str) -> Tensor:
     """The labels (n,). Raises UserError when some samples have none, which `what` needs."""
