@@ -1,0 +1,79 @@
+"""Contrastive representation distillation, Tian et al. 2019 (arXiv 1910.10699), section 3."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from repro.data.table import Table
+from repro.engine.method import unit
+from repro.methods.distillation.crd_options import CRDOptions
+from repro.methods.distillation.kd import KD
+from repro.methods.parts.memory import Bank
+from repro.methods.parts.negatives import nce, of_other_classes
+
+
+class CRD(KD):
+    """The student's embedding of a sample must tell the teacher's of the same one from those of other classes.
+
+    Noise-contrastive estimation with stored embeddings (section 3.2 and appendix), in both directions: student
+    against the teacher's bank and teacher against the student's. Features are those before the classifiers, each
+    mapped linearly and to length 1. The constants Z come from the first batch and the whole banks.
+    """
+
+    Options = CRDOptions
+
+    labels: Tensor
+    log_z: Tensor
+
+    def __init__(self, options: Any, encoder: Any, head: nn.Module, teacher: Any):
+        super().__init__(options, encoder, head, teacher)
+        self.maps = nn.ModuleList(nn.Linear(one.dim, options.dim) for one in (encoder, self.teacher[0]))
+        self.register_buffer("log_z", torch.full((2,), torch.nan))
+
+    def begin(self, samples: int, table: Table) -> None:
+        like = next(self.parameters())
+        banks = [Bank(samples, self.options.dim, like.device) for _ in range(2)]
+        self.banks = nn.ModuleList(banks).to(like.dtype)
+        self.register_buffer("labels", table.labels.to(like.device))
+
+    def embed(self, views: Tensor) -> dict[str, Tensor]:
+        """views (n, 1, C, H, W) -> both logits (n, 1, classes), and z (n, 2, dim) of student and teacher."""
+        with torch.no_grad():
+            features = self.through(views, self.teacher[0])
+            teacher_logits = self.through(features, self.teacher[1])
+        own = self.through(views, self.encoder)
+        z = torch.stack([unit(g(x[:, 0])) for g, x in zip(self.maps, (own, features), strict=True)], 1)
+        return {"logits": self.through(own, self.head), "teacher_logits": teacher_logits, "z": z}
+
+    def loss(  # type: ignore[override]
+        self, logits: Tensor, teacher_logits: Tensor, z: Tensor, label: Tensor, index: Tensor, draws: Any
+    ) -> Tensor:
+        """Logits (N, 1, classes), z (N, 2, dim), label and index (N,) -> nats per sample."""
+        drawn = of_other_classes(self.labels, draws.uniform("negatives", self.options.negatives), label)
+        contrast = z.new_zeros(())
+        for scores, log_z in zip(self._scores(z), self._normalisers(z), strict=True):
+            scores = scores - log_z - math.log(drawn.shape[1] / scores.shape[1])
+            contrast = contrast + nce(scores.gather(1, index[:, None]), scores.gather(1, drawn))
+        return super().loss(logits, teacher_logits, label) + self.options.contrast_weight * contrast
+
+    def _scores(self, z: Tensor) -> list[Tensor]:
+        """z (N, 2, dim) -> the students' with the teacher's bank and the teachers' with the student's (N, n)."""
+        banks: Any = reversed(self.banks)
+        t = self.options.contrast_temperature
+        return [x @ bank.rows.T / t for x, bank in zip(z.unbind(1), banks, strict=True)]
+
+    @torch.no_grad()
+    def _normalisers(self, z: Tensor) -> Tensor:
+        """log Z of both, as it was set, or in the first step the mean over the batch of Σ_j exp(score_j)."""
+        sums = torch.stack([scores.logsumexp(1) for scores in self._scores(z)])
+        return torch.where(self.log_z.isnan(), sums.logsumexp(1) - math.log(len(z)), self.log_z)
+
+    def after_step(self, z: Tensor, index: Tensor) -> None:
+        self.log_z.copy_(self._normalisers(z))
+        for bank, x in zip(self.banks, z.unbind(1), strict=True):
+            rows: Any = bank.rows
+            bank.put(index, unit(rows[index].lerp(x.to(rows.dtype), 1 - self.options.bank_momentum)))  # type: ignore[operator]
