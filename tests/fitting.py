@@ -24,7 +24,7 @@ from repro.engine.setup import Setup
 from repro.engine.stage import Context
 from repro.methods.moco import MoCo
 from repro.methods.simclr import SimCLR
-from repro.options import Batch, Optimizer, Schedule, Views
+from repro.options import Batch, Optimizer, Schedule, TrainingOptions, Views
 
 SAMPLES, BATCH, EPOCHS = 38, 16, 3  # the last batch of an epoch has 6
 
@@ -111,13 +111,14 @@ def context(setup: Setup, folder: Path, deadline: Deadline | None = None) -> Con
 
 
 def options(span: int, apart: bool = True) -> Any:
-    return SimpleNamespace(
-        views=Views(count=2, flip=0.5, pad_crop=1),
-        epochs=EPOCHS,
-        batch=Batch(size=BATCH, bn_span=span, bn_views="apart" if apart else None),
-        optimizer=Optimizer(lr=0.05, momentum=0.9),
-        schedule=Schedule(name="cosine"),
-    )
+    training: Any = {
+        "batch": Batch(size=BATCH, bn_span=span, bn_views="apart" if apart else None),
+        "optimizer": Optimizer(lr=0.05, momentum=0.9),
+        "schedule": Schedule(name="cosine"),
+        "epochs": EPOCHS,
+    }
+    views = Views(count=2, flip=0.5, pad_crop=1)
+    return SimpleNamespace(views=views, **dict(TrainingOptions(kind="train", **training)))
 
 
 def train(

@@ -117,7 +117,8 @@ def train(
         call(method.before_step, when)
         size = 11 if step % 5 == 4 else BATCH  # some batches are smaller, as the last of an epoch
         index = torch.randperm(SAMPLES, generator=generator(key("order", step)))[:size]
-        loss, embedded = updater.step(step, {"views": data[updater.own(index)]}, labels[index], index)
+        facts = {"label": labels[index], "index": index}
+        loss, embedded = updater.step(step, {"views": data[updater.own(index)]}, facts)
         losses.append(loss.item())
         call(method.after_step, {**when, **embedded, "index": index})
     if path and setup.main:

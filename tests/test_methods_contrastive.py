@@ -540,7 +540,7 @@ def train(label: str, micro: int | None) -> list[float]:
     for step in range(3):
         index = torch.randperm(len(data), generator=generator(key("order", step)))[:16]
         when = {"step": step, "total": 3, "index": index}
-        loss, embedded = updater.step(step, {"views": data[index]}, index % 3, index)
+        loss, embedded = updater.step(step, {"views": data[index]}, {"label": index % 3, "index": index})
         call(method.after_step, {**embedded, **when})
         losses.append(loss.item())
     return losses

@@ -657,7 +657,7 @@ def run(cls: type[Method], micro: int | None, samples: int = 20) -> tuple[list[f
         torch.manual_seed(step)
         call(method.before_step, when)
         views = {"views": data[index], "local": small[index]}
-        loss, embedded = updater.step(step, views, index % 3, index)
+        loss, embedded = updater.step(step, views, {"label": index % 3, "index": index})
         call(method.after_step, {**when, **embedded, "label": index % 3, "index": index})
         losses.append(loss.item())
     return losses, torch.cat([v.double().flatten() for v in method.state_dict().values()])

@@ -136,7 +136,7 @@ def test_embed_may_give_a_number_for_each_sample(micro: int | None) -> None:
     views = torch.randn(8, 2, 4, generator=generator(1), dtype=torch.float64)
     expected = method.project(views).mean((1, 2)).detach()
     index = torch.arange(8)
-    loss, embedded = updater.step(0, {"views": views}, index, index)
+    loss, embedded = updater.step(0, {"views": views}, {"label": index, "index": index})
     assert torch.allclose(embedded["score"], expected) and loss.item() == pytest.approx(
         (expected - 1).square().mean().item()
     )
@@ -317,7 +317,7 @@ def test_a_key_is_normalised_with_others_than_its_query(monkeypatch: pytest.Monk
     orders = []
     for step in range(3):
         seen["embed"], seen["keys"] = [], []
-        updater.step(step, {"views": views}, index, index)
+        updater.step(step, {"views": views}, {"label": index, "index": index})
         queries, keys = ([set(group) for group in seen[what][: 16 // span]] for what in ("embed", "keys"))
         assert set().union(*queries) == set().union(*keys) == set(index.tolist())
         alike = sum(len(q & k) == span for q in queries for k in keys)

@@ -40,7 +40,7 @@ from repro.engine.setup import set_up
 from repro.engine.stage import Context
 from repro.errors import UserError
 from repro.methods.cross_entropy import CrossEntropy
-from repro.options import Batch, Optimizer, Schedule
+from repro.options import Batch, Optimizer, TrainingOptions
 from repro.signals import STOPS
 from repro.views import workers
 from repro.views.cut import FILTERS, centred
@@ -446,9 +446,8 @@ def trained(
     encoder = nn.Sequential(nn.Flatten(), nn.Linear(3 * SIZE * SIZE, CLASSES))
     method = Linear(CrossEntropy.Options(name="cross_entropy"), encoder, nn.Identity())
     views = expand({"policy": "crop-flip", "jitter": {}})
-    options: Any = SimpleNamespace(
-        views=views, epochs=2, batch=Batch(size=35), optimizer=Optimizer(lr=0.01), schedule=Schedule()
-    )
+    training: Any = {"epochs": 2, "batch": Batch(size=35), "optimizer": Optimizer(lr=0.01)}
+    options: Any = SimpleNamespace(views=views, **dict(TrainingOptions(kind="train", **training)))
     folder.mkdir(exist_ok=True)
     recipe: Any = SimpleNamespace(id="r")
     ctx = Context(recipe, "s", 0, set_up("cpu", "fp32"), folder, lambda _: data, checkpoint_every=0.0)

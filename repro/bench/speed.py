@@ -82,7 +82,7 @@ def stepper(setup: Setup, data: ImageSet, batch: int, views: Callable[[Tensor], 
     updater = Updater(setup, BatchPlan(batch, batch), model, optimizer, convert(model), seed=0)
     index = torch.arange(batch, device=setup.device)
     label = data.labels[:batch].to(setup.device)
-    return lambda: updater.step(0, views(index), label, index)
+    return lambda: updater.step(0, views(index), {"label": label, "index": index})
 
 
 def bare(setup: Setup, data: ImageSet, views: Tensor, channels_last: bool = True) -> Work:

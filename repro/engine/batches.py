@@ -1,31 +1,79 @@
-"""Which samples form which batch: a keyed permutation per epoch."""
+"""Which samples form which batch: a keyed permutation per epoch, or what the recipe's sampler says."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
+from repro import components
+from repro.data.samplers.base import Sampler
+from repro.data.table import Table
 from repro.engine.keys import key, permutation
 from repro.errors import UserError
+from repro.options import Batch, Optimizer, SampledOptions, Schedule, StreamOptions
+
+
+class Training(Protocol):
+    """The options that training needs of a stage: those of `options.TrainingOptions`, and views."""
+
+    views: Any
+    epochs: int | None
+    steps: int | None
+    batch: Batch
+    optimizer: Optimizer
+    schedule: Schedule
+    data: SampledOptions | None
+    streams: Mapping[str, StreamOptions] | None
+
+
+class Course(Protocol):
+    """The batches of a stage by step, from 0 to `total` − 1: functions of the seed and the step alone.
+
+    A batch has some rows; a row is a sample, or a `group` of them.
+    """
+
+    @property
+    def group(self) -> tuple[int, ...]: ...
+    @property
+    def total(self) -> int: ...
+    @property
+    def per_epoch(self) -> int: ...
+    @property
+    def sizes(self) -> set[int]:
+        """The numbers of rows that batches have."""
+
+    @property
+    def mean_size(self) -> float:
+        """Samples in a batch, the mean over an epoch."""
+
+    def epoch(self, step: int) -> int: ...
+    def view_key(self, seed: int, stage: str, step: int) -> int:
+        """The key of the draws for a step's views."""
+
+    def __getitem__(self, step: int) -> Tensor:
+        """The sample indices (rows, *group) int64 of the batch at `step`."""
 
 
 @dataclass
 class Batches:
-    """The batches of a stage by step, from 0 to `total` − 1, over `samples` samples and `epochs` epochs.
+    """Shuffled epochs: each sample once in each, `epochs` times, or until there have been `steps`.
 
-    A function of the seed and the step alone, so it is the same after a restart. The last batch of an epoch
-    is smaller when the size does not divide, or is dropped with `drop_last`.
+    The last batch of an epoch is smaller when the size does not divide, or is dropped with `drop_last`.
     """
 
     samples: int
     size: int
-    epochs: int
+    epochs: int | None
     drop_last: bool
     seed: int
+    steps: int | None = None
+    group: tuple[int, ...] = field(default=(), init=False)
     _order: Callable[[int], Tensor] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -51,10 +99,14 @@ class Batches:
 
     @property
     def total(self) -> int:
-        return self.per_epoch * self.epochs
+        return self.per_epoch * (self.epochs or 0) if self.steps is None else self.steps
 
     def epoch(self, step: int) -> int:
         return step // self.per_epoch
+
+    def view_key(self, seed: int, stage: str, step: int) -> int:
+        """One for all steps of an epoch, in which a sample comes once."""
+        return key(seed, stage, "views", self.epoch(step))
 
     def __getitem__(self, step: int) -> Tensor:
         """The sample indices (n,) int64 of the batch at `step`."""
@@ -63,4 +115,78 @@ class Batches:
 
     def _permutation(self, epoch: int) -> Tensor:
         """The order (samples,) int64 of an epoch."""
+        return permutation(key(self.seed, "order", epoch), self.samples)
+
+
+@dataclass
+class Sampled:
+    """What a sampler of the recipe gives, of a set of `samples`; `size` rows a step."""
+
+    sampler: Sampler
+    size: int
+    total: int
+
+    @property
+    def group(self) -> tuple[int, ...]:
+        return self.sampler.group
+
+    @property
+    def per_epoch(self) -> int:
+        return self.sampler.per_epoch
+
+    @property
+    def sizes(self) -> set[int]:
+        return {self.size}
+
+    @property
+    def mean_size(self) -> float:
+        return self.size * math.prod(self.group)
+
+    def epoch(self, step: int) -> int:
+        return step // self.per_epoch
+
+    def view_key(self, seed: int, stage: str, step: int) -> int:
+        return key(seed, stage, "views", "step", step)
+
+    def __getitem__(self, step: int) -> Tensor:
+        return self.sampler.index(step)
+
+
+def course(table: Table, o: Training, seed: int) -> Course:
+    """The batches of a stage that trains on `table`."""
+    if o.data is None or o.data.sampler is None:
+        return Batches(len(table), o.batch.size, o.epochs, o.batch.drop_last, seed, o.steps)
+    kind = components.load(("data.samplers",), o.data.sampler.name)
+    sampler = kind(o.data.sampler, table, o.batch.size, key(seed, "sampler"))
+    return Sampled(sampler, o.batch.size, o.steps or (o.epochs or 0) * sampler.per_epoch)
+
+
+@dataclass
+class Endless:
+    """The rows that a further stream adds to those of the main one: `ratio` groups to each of them.
+
+    Its samples come in shuffled epochs of their own, one after the other without regard to the steps, or as its
+    sampler says; `rows` is the main stream's batch size.
+    """
+
+    samples: int
+    ratio: int
+    rows: int
+    seed: int
+    sampler: Sampler | None = None
+    _order: Callable[[int], Tensor] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._order = lru_cache(maxsize=3)(self._permutation)
+
+    def index(self, step: int, rows: int) -> Tensor:
+        """(rows, ratio, *group) int64 for the first `rows` rows of the batch at `step`."""
+        if self.sampler:
+            return self.sampler.index(step).unflatten(0, (self.rows, self.ratio))[:rows]
+        places = torch.arange(step * self.rows * self.ratio, (step + 1) * self.rows * self.ratio)
+        epochs, places = places // self.samples, places % self.samples
+        orders = torch.stack([self._order(int(e)) for e in range(int(epochs[0]), int(epochs[-1]) + 1)])
+        return orders[epochs - epochs[0], places].view(self.rows, self.ratio)[:rows]
+
+    def _permutation(self, epoch: int) -> Tensor:
         return permutation(key(self.seed, "order", epoch), self.samples)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from repro.data.images import ImageSet
+from repro.data.table import Table
 from repro.engine.loop import Collapse
 from repro.engine.plan import even
 from repro.engine.stage import Context
 from repro.engine.update import gathered
 from repro.errors import UserError
-from repro.options import Views
+from repro.options import DataOptions, Views
 from repro.views.feed import plain_views
 
 
@@ -22,7 +23,7 @@ from repro.views.feed import plain_views
 def extract(
     ctx: Context,
     network: nn.Module | Callable[[Tensor], Tensor],
-    data: ImageSet,
+    data: Table,
     views: Views,
     batch: int = 512,
 ) -> Tensor:
@@ -46,9 +47,9 @@ def extract(
     return features
 
 
-def labelled(ctx: Context, split: str) -> ImageSet:
-    """A split of the recipe's data set. Raises UserError when some of its images have no label."""
-    data = ctx.data(split)
+def labelled(ctx: Context, split: str, options: DataOptions | None = None) -> Any:
+    """A split of the recipe's data set, or what the options say. Raises UserError when some samples have no label."""
+    data = ctx.table(options, split)
     if (data.labels < 0).any():
         raise UserError(
             f"Stage `{ctx.stage}` needs a label for every image, and split `{split}` has images without; use another."

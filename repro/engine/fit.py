@@ -3,47 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
 from functools import partial
-from typing import Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from repro.data.images import ImageSet
+from repro.data.table import Table
 from repro.engine import optim, replicas
 from repro.engine.abandon import Interrupted
-from repro.engine.batches import Batches
+from repro.engine.batches import Course, Training, course
 from repro.engine.compiling import trial
+from repro.engine.features import extract
 from repro.engine.keys import key
 from repro.engine.loop import Collapse, Loop
 from repro.engine.method import Method, call, unit
 from repro.engine.plan import batch_plan
 from repro.engine.signature import check_hooks
 from repro.engine.stage import Context
+from repro.engine.streams import Stream, Streams
 from repro.engine.update import Updater
 from repro.networks import batchnorm, dropout
+from repro.networks.build import meet
 from repro.networks.layout import channels_last
-from repro.options import Batch, Optimizer, Schedule, Views
-from repro.views.feed import feed
 
 LOGGED = 200  # points of the curve in a whole run
 
 
-class Training(Protocol):
-    """The options that `fit` needs of a stage: those of `options.TrainingOptions`, and views."""
+def fit(ctx: Context, method: Method, data: Table, o: Training, micro_batch: int | None = None) -> Loop:
+    """Minimises the method's loss over the recipe's epochs or steps. Returns the finished loop with its curve.
 
-    views: Views
-    epochs: int
-    batch: Batch
-    optimizer: Optimizer
-    schedule: Schedule
-
-
-def fit(ctx: Context, method: Method, data: ImageSet, o: Training, micro_batch: int | None = None) -> Loop:
-    """Minimises the method's loss over the recipe's epochs. Returns the finished loop with its curve.
-
-    At most `micro_batch` samples go through the network at once; fewer, when the memory turns out too small.
+    At most `micro_batch` rows go through the network at once; fewer, when the memory turns out too small.
     The curve has `loss`, `lr` and `spread` (see `spread`). Raises Collapse when the loss is not finite or all
     guarded embeddings have become equal, and UserError when a batch is too small for the method or the processes, or
     the method asks for what there is not.
@@ -56,52 +46,72 @@ def fit(ctx: Context, method: Method, data: ImageSet, o: Training, micro_batch: 
     updater.stop = loop.interruption
     if ctx.setup.processes > 1:
         replicas.broadcast(method)
-
-    def upcoming(step: int) -> tuple[Tensor, int]:
-        """The samples of a step that this process makes views of, and the key of their draws."""
-        index = batches[step]
-        return index[updater.needed(step, len(index))], key(ctx.seed, ctx.stage, "views", batches.epoch(step))
-
-    labels = data.labels.to(ctx.device)
+    further = [Stream.of(ctx, name, options, o.batch.size) for name, options in (o.streams or {}).items()]
     every = max(1, batches.total // LOGGED)
     compiling = trial(ctx.setup, method, batches.total - loop.step, loop.notes)
-    with closing(feed(data, o.views, ctx.device, upcoming, batches.total)) as source:
+    with Streams(ctx, data, batches, o.views, updater, further) as streams:
         for step in loop:
             next(compiling, None)
-            index = batches[step].to(ctx.device)
-            views = source(step)
-            rate = optim.factor(o.schedule, step, batches.per_epoch, o.epochs)
+            views, facts = streams.inputs(step), streams.facts(step)
+            rate = rate_at(o, batches, step)
             optim.set_rate(optimizer, rate)
-            when = {"step": step, "total": batches.total, "epoch": batches.epoch(step), "epochs": o.epochs}
-            when["per_epoch"] = batches.per_epoch
+            when = moment(batches, step)
             undo = undoing(method)
             updater.masks.begin(key(ctx.seed, ctx.stage, "hooks", step), 0, 1, ctx.device)
-            call(method.before_step, when)
+            call(method.before_step, {**when, "features": partial(features_of, ctx, method, data, o.views)})
             try:
-                loss, embedded = updater.step(step, views, labels[index], index)
+                loss, embedded = updater.step(step, views, facts, when)
             except Interrupted as reason:
                 undo()
                 loop.stop(str(reason))
-            call(method.after_step, {**when, **embedded, "label": labels[index], "index": index})
+            call(method.after_step, {**when, **embedded, **facts})
             if step % every == 0 or step == batches.total - 1:
-                loop.log(loss=loss, lr=o.optimizer.lr * rate, **_checked_spread(method, embedded, step))
+                measured = {**updater.measured, "loss": loss, "lr": o.optimizer.lr * rate}
+                loop.log(**measured, **_checked_spread(method, embedded, step))
     ctx.note(updater.deviations())
     loop.notes |= {"plan": updater.plan.describe(), **updater.notes}
     return loop
 
 
+def moment(batches: Course, step: int) -> dict[str, int]:
+    """What hooks, `embed` and `loss` may ask of how far the run is."""
+    per_epoch, total = batches.per_epoch, batches.total
+    epochs = -(-total // per_epoch)
+    return {
+        "step": step,
+        "total": total,
+        "epoch": batches.epoch(step),
+        "epochs": epochs,
+        "per_epoch": per_epoch,
+    }
+
+
+def rate_at(o: Training, batches: Course, step: int) -> float:
+    """The factor on the learning rate; a stage whose length is given in steps counts its schedule in steps, too."""
+    if o.steps:
+        return optim.factor(o.schedule, step, 1, o.steps)
+    return optim.factor(o.schedule, step, batches.per_epoch, o.epochs or 0)
+
+
+def features_of(ctx: Context, method: Method, data: Table, views: Any) -> Tensor:
+    """The encoder's features (n, dim) of the whole set at present, in eval mode and without augmentation."""
+    method.eval()
+    return extract(ctx, method.encoder, data, views)
+
+
 def _prepared(
-    ctx: Context, method: Method, data: ImageSet, o: Training, micro_batch: int | None
-) -> tuple[Updater, Batches]:
+    ctx: Context, method: Method, data: Table, o: Training, micro_batch: int | None
+) -> tuple[Updater, Course]:
     """The method on its device, with its layers converted; what updates it, checked; and the batches."""
     channels_last(method.to(ctx.device))
     method.apart = o.batch.bn_views == "apart"
     check_hooks(method)
+    meet(method, data)
     torch.manual_seed(key(ctx.seed, ctx.stage, "begin"))
-    method.begin(len(data))
+    call(method.begin, {"samples": len(data), "table": data})
     method.train()
     span = batchnorm.convert(method)
-    batches = Batches(len(data), o.batch.size, o.epochs, o.batch.drop_last, ctx.seed)
+    batches = course(data, o, ctx.seed)
     updater = Updater(
         setup=ctx.setup,
         plan=batch_plan(o.batch, ctx.setup.processes, micro_batch),
@@ -112,7 +122,7 @@ def _prepared(
         max_norm=o.optimizer.max_norm,
         masks=dropout.convert(method),
         sizes=batches.sizes,
-        normalised=span.learning and (method.apart or o.views.count == 1),
+        normalised=span.learning and not batches.group and (method.apart or o.views.count == 1),
     )
     updater.check()
     for samples in batches.sizes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -21,8 +21,16 @@ class Method(nn.Module):
     processes and micro-batches. Each names what it needs as parameters:
 
     * `embed(views)`, also `local`, `label`, `index`: views (n, V, C, H, W), and those of the recipe's
-      `views: local:`, (n, L, C, h, w); label (n,), index (n,) in the data set. -> {name: (n, …)}
-    * `loss(<names in embed's result>)`, also `label` and `index` of the whole batch -> scalar.
+      `views: local:`, (n, L, C, h, w); label (n,), index (n,) in the data set, and whatever else is one number for
+      each sample. -> {name: (n, …)}
+    * `loss(<names in embed's result>)`, also `label`, `index`, … of the whole batch -> scalar, or a dict of scalars
+      with the `loss` and others for the curve.
+
+    A row of a batch may be a group of samples (a class, an episode, a sample with its partner), as the recipe's
+    sampler has it: then views are (n, *group, V, …) and labels (n, *group). What a further stream of the recipe, such
+    as `unlabelled`, adds to a row arrives as `unlabelled_views` (n, μ, V, …), `unlabelled_label`, and so on.
+    Both may also ask for `step`, `total`, … (see below), and for `draws` (`engine.draws.Draws`), the only source of
+    random numbers that does not depend on how a batch is divided.
 
     Where `shuffles` is true, `keys` (as `embed`, without gradient) is evaluated first, over the batch in another
     order, so that its BatchNorm groups are others than those of `embed`; its results are further arguments for all.
@@ -31,8 +39,9 @@ class Method(nn.Module):
     checkpoints hold it. It changes only in these hooks, which name what they need in the same way, from `step`,
     `total` (steps of the run), `epoch`, `epochs` and `per_epoch` (steps of an epoch):
 
-    * `begin(samples)`: before the first step, with the number of samples in the data set.
-    * `before_step(…)`: for example to cluster at the start of an epoch, or to freeze a layer for a while.
+    * `begin(samples, table)`: before the first step, with the number of samples in the data set, and the set.
+    * `before_step(…)`: for example to freeze a layer for a while; or to cluster at the start of an epoch, from
+      `features()`: the encoder's features (samples, dim) of the whole set, without augmentation.
     * `after_step(…)`: after the update; also `embed`'s results, detached, `label` and `index` of the whole batch.
     * `end()`: after the last step, before the network is kept for later stages.
 
@@ -48,10 +57,17 @@ class Method(nn.Module):
     # The results of `embed` that must not collapse; None: all with features.
     guarded: tuple[str, ...] | None = None
     shuffles = False  # whether `keys` is used
+    still: tuple[nn.Module, ...] = ()  # parts that do not learn: frozen, and always in eval mode
 
     def __init__(self, options: Any, encoder: nn.Module, head: nn.Module):
         super().__init__()
         self.options, self.encoder, self.head = options, encoder, head
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        for part in self.still:
+            part.eval()
+        return self
 
     def embed(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
         raise NotImplementedError
@@ -59,10 +75,10 @@ class Method(nn.Module):
     def keys(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
         raise NotImplementedError
 
-    def loss(self, *args: Any, **kwargs: Any) -> Tensor:
+    def loss(self, *args: Any, **kwargs: Any) -> Tensor | dict[str, Tensor]:
         raise NotImplementedError
 
-    def begin(self, samples: int) -> None:
+    def begin(self, *args: Any, **kwargs: Any) -> None:
         """Nothing, unless the method keeps something of every sample."""
 
     def before_step(self, *args: Any, **kwargs: Any) -> None:

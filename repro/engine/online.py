@@ -43,16 +43,17 @@ class Online(Method):
         self.method.apart = self.apart
         return call(self.method.keys, facts)
 
-    def loss(self, features: Tensor, label: Tensor, **facts: Any) -> Tensor:
+    def loss(self, features: Tensor, label: Tensor, **facts: Any) -> Tensor | dict[str, Tensor]:
         """The method's loss plus the classifier's, in nats per view."""
         beside = view_cross_entropy(self.classifier(features), label)
-        return call(self.method.loss, {**facts, "label": label}) + beside
+        own = call(self.method.loss, {**facts, "label": label})
+        return {**own, "loss": own["loss"] + beside} if isinstance(own, dict) else own + beside
 
     def check(self, samples: int) -> None:
         self.method.check(samples)
 
-    def begin(self, samples: int) -> None:
-        self.method.begin(samples)
+    def begin(self, **facts: Any) -> None:
+        call(self.method.begin, facts)
 
     def before_step(self, **facts: Any) -> None:
         call(self.method.before_step, facts)

@@ -70,9 +70,9 @@ def _within(modules: Iterable[nn.Module]) -> set[int]:
 def factor(schedule: Schedule, step: int, steps_per_epoch: int, epochs: int) -> float:
     """The learning rate at `step` (from 0), as a factor on the optimizer's `lr`."""
     epoch = step // steps_per_epoch
-    if epoch < schedule.warmup_epochs:
-        done = step / (schedule.warmup_epochs * steps_per_epoch)
-        target = _curve(schedule, schedule.warmup_epochs, epochs)
+    if epoch < schedule.rising:
+        done = step / (schedule.rising * steps_per_epoch)
+        target = _curve(schedule, schedule.rising, epochs)
         return schedule.warmup_start + done * (target - schedule.warmup_start)
     at = epoch + schedule.count_from if schedule.per == "epoch" else step / steps_per_epoch
     return _curve(schedule, at, epochs)
@@ -80,7 +80,7 @@ def factor(schedule: Schedule, step: int, steps_per_epoch: int, epochs: int) -> 
 
 def _curve(schedule: Schedule, at: float, epochs: int) -> float:
     """The schedule without warm-up, `at` epochs into the run."""
-    begin = schedule.warmup_epochs if schedule.after_warmup else 0
+    begin = schedule.rising if schedule.after_warmup else 0
     done = (at - begin) / max(epochs - begin, 1)
     if schedule.name == "cosine":
         return schedule.end + (1 - schedule.end) * (1 + math.cos(math.pi * done)) / 2

@@ -13,9 +13,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from repro import components, paths, source
-from repro.data.images import ImageSet
 from repro.data.load import load as load_data
 from repro.data.load import look_alike
+from repro.data.table import Table
 from repro.engine import memory, state
 from repro.engine.budget import Deadline
 from repro.engine.finish import edited, finish
@@ -94,8 +94,8 @@ class Run:
     def _fitting(self, recipe: Recipe, stage: str) -> int | None:
         return memory.micro_batch(recipe, stage, memory.place(self.setup), self.memory)
 
-    def _data(self, split: str) -> ImageSet:
-        name = self.recipe.dataset
+    def _data(self, split: str, set: str | None = None) -> Table:
+        name = set or self.recipe.dataset
         if name is None:
             raise UserError(
                 f"Recipe `{self.recipe.id}`: a stage needs data, and the recipe names no `dataset`."

@@ -10,30 +10,32 @@ from repro.engine.method import Method
 from repro.errors import UserError, suggestion
 
 WHEN = ("step", "total", "epoch", "epochs", "per_epoch")
-SAMPLES = ("label", "index")
+DRAWS = "draws"
 VIEWS = ("views", "local")
 
 
 def check_hooks(method: Method) -> None:
     """Checks what is called before a step."""
     for one in _methods(method):
-        check(one.begin, ["samples"])
-        check(one.before_step, WHEN)
+        check(one.begin, ["samples", "table"])
+        check(one.before_step, [*WHEN, "features"])
 
 
-def check_embed(method: Method, views: Iterable[str], keys: Iterable[str]) -> None:
-    """Checks what is computed per sample, from these kinds of views and the results of `keys`."""
+def check_embed(method: Method, views: Iterable[str], facts: Iterable[str], keys: Iterable[str]) -> None:
+    """Checks what is computed per sample, from these views and facts of it, and the results of `keys`."""
+    given = [*views, *facts, *WHEN, DRAWS]
     for one in _methods(method):
         if one.shuffles:
-            check(one.keys, [*views, *SAMPLES], VIEWS)
-        check(one.embed, [*views, *SAMPLES, *keys], VIEWS)
+            check(one.keys, given, VIEWS)
+        check(one.embed, [*given, *keys], VIEWS)
 
 
-def check_after(method: Method, embedded: Iterable[str]) -> None:
+def check_after(method: Method, embedded: Iterable[str], facts: Iterable[str]) -> None:
     """Checks what is called with `embed`'s results."""
+    given = [*embedded, *facts, *WHEN]
     for one in _methods(method):
-        check(one.loss, [*embedded, *SAMPLES])
-        check(one.after_step, [*embedded, *SAMPLES, *WHEN])
+        check(one.loss, [*given, DRAWS])
+        check(one.after_step, given)
 
 
 def check(function: Callable[..., Any], given: Iterable[str], optional: Iterable[str] = ()) -> None:

@@ -10,11 +10,13 @@ from typing import Any
 
 import torch
 
-from repro.data.images import ImageSet
+from repro import components
+from repro.data.table import Table
 from repro.engine.budget import Deadline
+from repro.engine.keys import key
 from repro.engine.method import Method
 from repro.engine.setup import Setup
-from repro.options import Options, StageOptions
+from repro.options import DataOptions, Options, StageOptions
 from repro.recipes.schema import Deviation, Recipe
 
 
@@ -22,8 +24,9 @@ from repro.recipes.schema import Deviation, Recipe
 class Context:
     """The surroundings of one stage of one run.
 
-    `folder` is the stage's own; `load(split)` gives the recipe's data set; `deviations` collects differences
-    from the recipe that were met on the way, `fingerprints` what data was used, `pictures` what was drawn.
+    `folder` is the stage's own; `load(split)` gives the recipe's data set, `load(split, set)` another; `deviations`
+    collects differences from the recipe that were met on the way, `fingerprints` what data was used, `pictures` what
+    was drawn.
     """
 
     recipe: Recipe
@@ -31,7 +34,7 @@ class Context:
     seed: int
     setup: Setup
     folder: Path
-    load: Callable[[str], ImageSet]
+    load: Callable[..., Table]
     deadline: Deadline = field(default_factory=Deadline)
     deviations: list[Deviation] = field(default_factory=list)
     pictures: list[str] = field(default_factory=list)
@@ -45,12 +48,25 @@ class Context:
     def device(self) -> torch.device:
         return self.setup.device
 
-    def data(self, split: str) -> ImageSet:
-        """A split of the recipe's data set; the stage's record will say which data it was."""
-        data = self.load(split)
+    def data(self, split: str, set: str | None = None) -> Any:
+        """A split of the recipe's data set, or of another; the stage's record will say which data it was."""
+        data = self.load(split, set) if set else self.load(split)
         self.note(data.deviations)
         if data.fingerprint:
-            self.fingerprints[split] = data.fingerprint._asdict()
+            self.fingerprints[f"{set}/{split}" if set else split] = data.fingerprint._asdict()
+        return data
+
+    def table(self, options: DataOptions | None, split: str) -> Any:
+        """What the options say of a data set, and else the whole of `split`.
+
+        Slices draw with the run's seed, but not the stage's name, so that all stages mean the same rows.
+        """
+        o = options or DataOptions()
+        data = self.data(o.split or split, o.set)
+        for place, one in enumerate(o.slice):
+            data = components.load(("data.slices",), one.name)(one)(
+                data, key(self.seed, "slice", place, one.name)
+            )
         return data
 
     def note(self, deviations: Iterable[Deviation]) -> None:
@@ -118,9 +134,10 @@ class Stage:
 def tiny(options: Any) -> Any:
     """The options of a training stage shrunk to one epoch of small batches of small views."""
     batch = options.batch.model_copy(update={"size": min(options.batch.size, 8), "bn_span": None})
-    schedule = options.schedule.model_copy(update={"warmup_epochs": 0})
+    schedule = options.schedule.model_copy(update={"warmup_epochs": 0, "warmup": None})
+    length = {"epochs": 1} if options.steps is None else {"steps": 2}
     views = capped(options.views, 48)
-    return options.model_copy(update={"epochs": 1, "batch": batch, "schedule": schedule, "views": views})
+    return options.model_copy(update={**length, "batch": batch, "schedule": schedule, "views": views})
 
 
 def capped(value: Any, most: int) -> Any:

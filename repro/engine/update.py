@@ -9,7 +9,7 @@ parameters are summed over the processes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from repro.engine import optim, replicas
 from repro.engine.abandon import Interrupted, OutOfMemory, out_of_memory
+from repro.engine.draws import Draws
 from repro.engine.keys import key, permutation
 from repro.engine.method import Method, call
 from repro.engine.plan import BatchPlan, Chunk
@@ -55,6 +56,8 @@ class Updater:
     normalised: bool = False
     notes: dict[str, Any] = field(default_factory=dict)
     unkeyed: bool = False  # whether `embed` draws from torch's generator; known after the first step
+    measured: Embedded = field(default_factory=dict, init=False)
+    _when: Mapping[str, int] = field(default_factory=dict, init=False)
     _first: bool = field(default=True, init=False)
     _alike: bool = field(default=True, init=False)  # whether all processes have as many chunks of a batch
 
@@ -90,17 +93,23 @@ class Updater:
         asked = self.own(self._order(step, samples))
         return torch.cat([own, asked[(asked < own[0]) | (asked > own[-1])]])
 
-    def step(self, step: int, views: Embedded, label: Tensor, index: Tensor) -> tuple[Tensor, Embedded]:
-        """One update with the samples index (N,) of labels label (N,); `views` holds those that are `needed` here.
+    def step(
+        self, step: int, views: Embedded, facts: Embedded, when: Mapping[str, int] | None = None
+    ) -> tuple[Tensor, Embedded]:
+        """One update with N rows of samples.
 
-        Returns the loss and the embeddings of the whole batch, detached. Losses are computed in float32 at
+        `views` holds the inputs of the rows that are `needed` here, `facts` the whole batch's `index` (N, …) and
+        whatever else is one number for each sample, as `label`; `when` tells `embed` and `loss` how far the run is.
+
+        Returns the loss and the embeddings of the whole batch, detached; what else `loss` measures is then in
+        `measured`. Losses are computed in float32 at
         least, whatever the precision of the network. When the memory of a process does not suffice, the step is
         made again in chunks of half the size, which stay. Raises Interrupted when it is time to stop; then, too,
         nothing has changed.
         """
         while True:
             try:
-                return self._step(step, views, label, index)
+                return self._step(step, views, facts, when or {})
             except OutOfMemory:
                 pass  # and on outside of the handler, which keeps alive what did not fit
             except Interrupted:
@@ -125,21 +134,23 @@ class Updater:
     def _too_much(self) -> str:
         return f"The memory does not suffice for a micro-batch of {self.plan.at_once}"
 
-    def _step(self, step: int, views: Embedded, label: Tensor, index: Tensor) -> tuple[Tensor, Embedded]:
+    def _step(
+        self, step: int, views: Embedded, facts: Embedded, when: Mapping[str, int]
+    ) -> tuple[Tensor, Embedded]:
         self.method.train()
-        by_rank = [self.plan.chunks(len(index), rank) for rank in range(self.setup.processes)]
+        self._when, samples = when, len(facts["index"])
+        by_rank = [self.plan.chunks(samples, rank) for rank in range(self.setup.processes)]
         mine, self._alike = by_rank[self.setup.rank], len({len(chunks) for chunks in by_rank}) == 1
         self.optimizer.zero_grad(set_to_none=True)
-        facts = {"label": label, "index": index}
         keys = self._keys(step, views, facts) if self.method.shuffles else {}
-        facts |= keys
+        given, facts = [*facts], facts | keys
         if self._first:
-            check_embed(self.method, views, keys)
+            check_embed(self.method, views, given, keys)
         first = partial(self._embed, step, grad=not self.plan.cached)
         parts = self._each([partial(first, chunk, views, facts) for chunk in mine])
-        whole = self._gathered(parts, len(index))
+        whole = self._gathered(parts, samples)
         if self._first:
-            check_after(self.method, [*whole, *keys])
+            check_after(self.method, [*whole, *keys], given)
         self._first = False
         (loss,) = self._each([partial(self._loss, step, facts | whole)])
         pairs = zip(mine, parts, strict=True)
@@ -214,9 +225,10 @@ class Updater:
         torch.manual_seed(key(self.seed, purpose, step, chunk.start))
         offset = self.plan.bounds(samples, self.setup.rank)[0]
         own = {name: x[chunk.start - offset : chunk.stop - offset] for name, x in views.items()}
+        available = own | {name: x[rows] for name, x in facts.items()} | self._drawing(purpose, step, chunk)
         before = self._drawn() if self._first else None
         with torch.set_grad_enabled(grad and not keys), self.setup.autocast():
-            embedded = call(function, own | {name: x[rows] for name, x in facts.items()})
+            embedded = call(function, available)
         if before is not None:
             self.unkeyed |= not torch.equal(self._drawn(), before)
         return {name: x.to(torch.promote_types(x.dtype, torch.float32)) for name, x in embedded.items()}
@@ -233,9 +245,17 @@ class Updater:
         """The loss of the whole batch; its gradient goes to the embeddings and to the parameters of the loss."""
         torch.manual_seed(key(self.seed, "loss", step))
         self.masks.begin(key(self.seed, "loss", step), 0, 1, facts["index"].device)
-        loss = call(self.method.loss, facts)
-        (loss / self.setup.processes).backward()
-        return loss.detach()
+        whole = Chunk(0, len(facts["index"]), ())
+        result = call(self.method.loss, facts | self._drawing("loss", step, whole))
+        parts = result if isinstance(result, dict) else {"loss": result}
+        (parts["loss"] / self.setup.processes).backward()
+        self.measured = {name: x.detach() for name, x in parts.items()}
+        return self.measured["loss"]
+
+    def _drawing(self, purpose: str, step: int, chunk: Chunk) -> dict[str, Any]:
+        """What `embed` and `loss` may ask for beside tensors: when it is, and random numbers."""
+        at = key(self.seed, purpose, "draws", step)
+        return {**self._when, "draws": Draws(at, chunk.start, chunk.stop - chunk.start, self.setup.device)}
 
     def _back(
         self, step: int, chunk: Chunk, part: Embedded, views: Embedded, facts: Embedded, whole: Embedded

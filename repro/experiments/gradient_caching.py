@@ -88,12 +88,12 @@ class GradientCaching(Stage):
         updater = Updater(ctx.setup, BatchPlan(size, size, 1, chunk), method, optimizer, Span(), ctx.seed)
         method.kept = kept = Kept(method.parameters())
         with kept:
-            loss, _ = updater.step(0, {"views": views}, index, index)
+            loss, _ = updater.step(0, {"views": views}, {"label": index, "index": index})
         method.kept = None
         gradients = [p.grad.clone() for p in method.parameters() if p.grad is not None]
         began = time.process_time()
         for step in range(o.repeats if size == o.pairs else 0):
-            updater.step(step, {"views": views}, index, index)
+            updater.step(step, {"views": views}, {"label": index, "index": index})
         return {
             "loss": loss.item(),
             "gradients": gradients,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 from repro.data.fingerprint import fingerprint
-from repro.data.images import ImageSet
+from repro.data.table import Table
 from repro.engine import checkpoint
 from repro.engine.stage import Context, Outcome, Stage
 from repro.options import Ref
@@ -25,11 +25,11 @@ class RadioactiveTrain(Stage):
     def run(self, ctx: Context) -> Outcome:
         tensors, _ = checkpoint.load(ctx.of(self.options.marks) / "marks.safetensors")
 
-        def load(split: str) -> ImageSet:
+        def load(split: str) -> Table:
             data = ctx.load(split)
             if split != self.options.split:
                 return data
-            images = data.images.clone()
+            images = data["image"].clone()
             images[tensors["index"]] = tensors["images"]
             marked = data.fingerprint and fingerprint(images, data.labels)
             return replace(data.having(image=images), fingerprint=marked)

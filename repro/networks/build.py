@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from repro import components
-from repro.data.images import ImageSet
+from repro.data.table import Table
 from repro.engine import checkpoint
 from repro.engine.stage import Context
 from repro.networks.layout import channels_last
@@ -47,11 +47,20 @@ def untrained(options: Any, shape: tuple[int, ...], classes: int) -> Network:
     return build(options.network, options.views.shape(shape), classes)
 
 
-def trained(ctx: Context, stage: str, data: ImageSet) -> Network:
+def trained(ctx: Context, stage: str, data: Table) -> Network:
     """The network that an earlier `train` stage left, frozen and in eval mode, on the run's device."""
     network = untrained(ctx.recipe.stages[stage], data.shape, data.classes)
     tensors, _ = checkpoint.load(ctx.of(stage) / "output.safetensors")
     for name, module in network._asdict().items():
         checkpoint.unpack({name: module}, tensors, {})
         channels_last(module.eval().requires_grad_(False).to(ctx.device))
+        meet(module, data)
     return network
+
+
+def meet(network: nn.Module, data: Table) -> None:
+    """Tells the parts of the network that ask for it (`meet(table)`) what belongs to the data set as a whole."""
+    for module in network.modules():
+        asks: Any = getattr(module, "meet", None)
+        if asks is not None:
+            asks(data)

@@ -29,8 +29,19 @@ from repro.options.components import (
     StageOptions,
     StageSpec,
 )
+from repro.options.streams import DataOptions, SampledOptions, StreamOptions
 from repro.options.training import Batch, Momentum, OnlineProbe, Optimizer, Schedule, TrainingOptions
-from repro.options.views import Blur, Crop, Jitter, LabelledViewsSpec, Normalise, Solarise, Views, ViewsSpec
+from repro.options.views import (
+    Blur,
+    Crop,
+    Jitter,
+    LabelledViewsSpec,
+    Normalise,
+    Solarise,
+    ViewOptions,
+    Views,
+    ViewsSpec,
+)
 
 __all__ = [
     "BackboneSpec",
@@ -38,6 +49,7 @@ __all__ = [
     "Blur",
     "Collection",
     "Crop",
+    "DataOptions",
     "Field",
     "HeadOptions",
     "HeadSpec",
@@ -58,11 +70,14 @@ __all__ = [
     "PositiveInt",
     "Probability",
     "Ref",
+    "SampledOptions",
     "Schedule",
     "Solarise",
     "StageOptions",
     "StageSpec",
+    "StreamOptions",
     "TrainingOptions",
+    "ViewOptions",
     "Views",
     "ViewsSpec",
 ]

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator, SerializeAsAny, WithJsonSchema
 
 from repro.options.base import Options
-from repro.options.views import Views
+from repro.options.views import ViewOptions, Views
 
 
 class MethodOptions(Options):
@@ -24,7 +24,7 @@ class MethodOptions(Options):
 
     name: str
 
-    def check(self, views: Views) -> None:
+    def check(self, views: Views | ViewOptions) -> None:
         """Raises ValueError when these are not the views that the method takes."""
         least, most = self.views_taken
         if views.count < least or (most is not None and views.count > most):

@@ -8,6 +8,9 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 
 from repro.options.base import Options, Probability
 from repro.options.components import StageOptions
+from repro.options.streams import SampledOptions, StreamOptions
+
+StreamName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*$")]
 
 
 class Batch(Options):
@@ -67,10 +70,11 @@ class Schedule(Options):
 
     `constant`; `cosine` from 1 to `end`; `exponential` from 1 to `end`, by the same share each epoch; `step`:
     times `gamma` after each epoch of `milestones`.
-    The first `warmup_epochs` rise linearly from `warmup_start` to the value the schedule has at their end; with
-    `after_warmup` cosine and exponential begin only there, at 1.
+    The first `warmup_epochs`, or `warmup` in the unit of the stage's length, rise linearly from `warmup_start` to the
+    value the schedule has at their end; with `after_warmup` cosine and exponential begin only there, at 1.
     `per` says whether the value changes every `step` or every `epoch` (the warm-up always every step);
     with `epoch`, `count_from` is the number of the first epoch in the formula.
+    Where the stage's length is given in `steps`, what counts epochs here counts steps.
     """
 
     name: Literal["constant", "cosine", "exponential", "step"] = "constant"
@@ -78,6 +82,7 @@ class Schedule(Options):
     milestones: tuple[PositiveInt, ...] = ()
     gamma: PositiveFloat = 0.1
     warmup_epochs: NonNegativeInt = 0
+    warmup: NonNegativeInt | None = None
     warmup_start: NonNegativeFloat = 0.0
     after_warmup: bool | None = None
     per: Literal["step", "epoch"] = "step"
@@ -87,25 +92,43 @@ class Schedule(Options):
     def _ends_above_zero(self) -> Schedule:
         if self.name == "exponential" and not self.end:
             raise ValueError("`exponential` needs an `end` above 0")
+        if self.warmup is not None and self.warmup_epochs:
+            raise ValueError("`warmup` and `warmup_epochs` exclude each other")
         return self
+
+    @property
+    def rising(self) -> int:
+        """How long the rate rises at first, in the unit of the stage's length."""
+        return self.warmup_epochs if self.warmup is None else self.warmup
 
 
 class TrainingOptions(StageOptions):
-    """Options of a stage that trains: `epochs` passes over the data in batches."""
+    """Options of a stage that trains: `epochs` passes over the data in batches, or `steps` batches.
+
+    `data` says what is trained on where that is not a whole split in shuffled epochs; `streams` adds to each row of
+    a batch samples of other data, which have a name of their own (see `repro.engine.streams`).
+    """
 
     trains: ClassVar[bool] = True
     divides: ClassVar[bool] = True
 
-    epochs: PositiveInt
+    epochs: PositiveInt | None = None
+    steps: PositiveInt | None = None
+    data: SampledOptions | None = None
+    streams: dict[StreamName, StreamOptions] | None = None
     batch: Batch
     optimizer: Optimizer
     schedule: Schedule = Schedule()
 
     @model_validator(mode="after")
     def _the_warm_up_ends(self) -> TrainingOptions:
-        if self.schedule.warmup_epochs >= self.epochs:
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError("needs its length, as `epochs` or as `steps`")
+        length, unit = (self.epochs, "epochs") if self.steps is None else (self.steps, "steps")
+        key = "warmup_epochs" if self.schedule.warmup is None else "warmup"
+        if self.schedule.rising >= (length or 0):
             raise ValueError(
-                f"a warm-up of {self.schedule.warmup_epochs} epochs does not end within the {self.epochs} of the "
-                "stage, so its rate is never reached; set a smaller `schedule.warmup_epochs`, or more `epochs`"
+                f"a warm-up of {self.schedule.rising} {unit} does not end within the {length} of the "
+                f"stage, so its rate is never reached; set a smaller `schedule.{key}`, or more `{unit}`"
             )
         return self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -11,6 +11,7 @@ from pydantic import (
     NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
+    SerializeAsAny,
     model_validator,
 )
 
@@ -123,17 +124,33 @@ class Views(Options):
         return self
 
 
-def _without_local(views: Views) -> Views:
+def _without_local(views: Views | ViewOptions) -> Views | ViewOptions:
     if views.local:
         raise ValueError("a classifier takes no `local` views")
     return views
 
 
-def _policy(value: Any) -> Any:
+class ViewOptions(Options):
+    """How samples that are not images become views, chosen by `kind`."""
+
+    local: ClassVar[None] = None
+
+    kind: str
+    count: Annotated[PositiveInt, Field(le=100)] = 1
+
+    def shape(self, sample: tuple[int, ...]) -> tuple[int, ...]:
+        """That of a network's input, for samples of this shape."""
+        return sample
+
+
+def _read(value: Any) -> Any:
+    from repro.components import options_for
     from repro.views.policies import expand
 
-    return expand(value)
+    if isinstance(value, dict) and "kind" in value:
+        return options_for(("views.kinds",), "kind", value)
+    return value if isinstance(value, ViewOptions) else expand(value)
 
 
-ViewsSpec = Annotated[Views, BeforeValidator(_policy)]
+ViewsSpec = Annotated[Views | SerializeAsAny[ViewOptions], BeforeValidator(_read)]
 LabelledViewsSpec = Annotated[ViewsSpec, AfterValidator(_without_local)]

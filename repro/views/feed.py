@@ -1,4 +1,4 @@
-"""The views of each step of a stage, from images in memory or from encoded images in files.
+"""The views of each step of a stage, from images in memory, from encoded images in files, or from other fields.
 
 Images in memory are moved to the device once, and all is done there. Encoded images are decoded by worker processes,
 which also cut out the crops of the views and resize them; they work ahead of the steps. The rest is done on
@@ -10,15 +10,18 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from repro import components
 from repro.data.images import ImageSet
-from repro.options import Views
+from repro.data.table import Table
+from repro.options import ViewOptions, Views
 from repro.views.augment import Augment, filter_of, plain
 from repro.views.cut import centred, cut
+from repro.views.draws import Draws
 from repro.views.workers import CHUNK, Chunk, loaded
 
 Upcoming = Callable[[int], tuple[Tensor, int]]
@@ -28,14 +31,14 @@ class Feed(Protocol):
     """Gives the views of the steps, which are asked for in order. To be closed when no more are needed."""
 
     def __call__(self, step: int) -> dict[str, Tensor]:
-        """`views` (n, V, C, S, S) and `local`, if any, of the step's n samples, on the device."""
+        """What is made of the step's n samples, on the device: of images `views` (n, V, C, S, S), and `local`."""
 
     def close(self) -> None: ...
 
 
 def feed(
-    data: ImageSet,
-    options: Views,
+    data: Any,
+    options: Any,
     device: torch.device,
     upcoming: Upcoming,
     total: int,
@@ -45,10 +48,39 @@ def feed(
 
     `workers` processes decode (0: this one); by default one for each core, or $REPRO_WORKERS.
     """
+    if not isinstance(options, Views):
+        return FromTable(data, kind_of(options), device, upcoming)
     augment = Augment(options, data.shape[-1], data.mean, data.std)
     if data.streamed:
         return FromFiles(data, augment, device, upcoming, total, workers)
     return FromMemory(data, augment, device, upcoming)
+
+
+def kind_of(options: ViewOptions) -> Any:
+    """What makes views of other fields than images."""
+    return components.load(("views.kinds",), options.kind)(options)
+
+
+def rows_of(data: Table, index: Tensor, device: torch.device) -> dict[str, Any]:
+    """The entries of the samples index (n,), tensors on the device."""
+    chosen = {name: x[index] for name, x in data.fields.items()}
+    return {name: x.to(device) if isinstance(x, Tensor) else x for name, x in chosen.items()}
+
+
+class FromTable:
+    """Feeds from fields other than images, which are in memory."""
+
+    def __init__(self, data: Table, kind: Any, device: torch.device, upcoming: Upcoming) -> None:
+        self.data, self.kind, self.device, self.upcoming = data, kind, device, upcoming
+
+    def __call__(self, step: int) -> dict[str, Tensor]:
+        index, key = self.upcoming(step)
+        draws = Draws(key, 0, index.to(self.device))
+        views: dict[str, Tensor] = self.kind(rows_of(self.data, index, self.device), draws)
+        return views
+
+    def close(self) -> None:
+        pass
 
 
 class FromMemory:
@@ -114,18 +146,23 @@ class FromFiles:
 
 
 def plain_views(
-    data: ImageSet,
-    options: Views,
+    data: Any,
+    options: Any,
     device: torch.device,
     start: int,
     stop: int,
     batch: int,
     workers: int | None = None,
 ) -> Iterator[Tensor]:
-    """The images start..stop-1 for evaluation, in batches (n, C, S, S) on the device.
+    """The samples start..stop-1 as a network gets them for evaluation, in batches on the device.
 
-    Size and normalisation are those that `options` states, else the data set's own.
+    Of images (n, C, S, S): size and normalisation are those that `options` states, else the data set's own.
     """
+    if not isinstance(options, Views):
+        kind = kind_of(options)
+        for rows in torch.arange(start, stop).split(batch):
+            yield kind.plain(rows_of(data, rows, device))
+        return
     size, filter = options.test_size or options.shape(data.shape)[-1], filter_of(options)
     stated = options.normalise or data
     finish = partial(plain, mean=stated.mean, std=stated.std, size=size, filter=filter)

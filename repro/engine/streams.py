@@ -1,0 +1,113 @@
+"""The streams that a stage trains on.
+
+The rows of the main one are divided over processes and chunks; further streams add samples to each of those rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from torch import Tensor
+
+from repro import components
+from repro.data.table import Table
+from repro.engine.batches import Course, Endless
+from repro.engine.keys import key
+from repro.engine.stage import Context
+from repro.engine.update import Updater
+from repro.options import StreamOptions
+from repro.views.feed import Feed, feed
+
+Fields = dict[str, Tensor]
+
+
+@dataclass
+class Stream:
+    """A further stream: its table, which samples it adds at each step, and its views."""
+
+    name: str
+    table: Table
+    rows: Endless
+    options: StreamOptions
+
+    @classmethod
+    def of(cls, ctx: Context, name: str, options: StreamOptions, batch: int) -> Stream:
+        """The stream of a stage whose batches have `batch` rows."""
+        table = ctx.table(options, "train")
+        seed = key(ctx.seed, ctx.stage, "stream", name)
+        sampler = None
+        if options.sampler:
+            kind = components.load(("data.samplers",), options.sampler.name)
+            sampler = kind(options.sampler, table, batch * options.ratio, key(seed, "sampler"))
+        return cls(name, table, Endless(len(table), options.ratio, batch, seed, sampler), options)
+
+
+class Streams(ExitStack):
+    """Gives the inputs of this process's rows, and the facts of all rows, step by step. To be closed."""
+
+    def __init__(
+        self, ctx: Context, main: Table, course: Course, views: Any, updater: Updater, further: list[Stream]
+    ):
+        super().__init__()
+        self.course, self.further, self.updater = course, further, updater
+        self.seed, self.stage, self.device = ctx.seed, ctx.stage, ctx.device
+        self.facts_of = {"": self._facts(main)} | {s.name: self._facts(s.table) for s in further}
+        self.feeds = {"": self._opened(main, views, self._main)}
+        for stream in further:
+            self.feeds[stream.name] = self._opened(
+                stream.table, stream.options.views, partial(self._other, stream)
+            )
+
+    def inputs(self, step: int) -> Fields:
+        """What the views make of the rows that this process needs: (m, *group, …), of a stream `unlabelled_…`."""
+        found: Fields = {}
+        for name, source in self.feeds.items():
+            shape = self._needed(name, step).shape
+            for field, x in source(step).items():
+                found[_named(name, field)] = x.unflatten(0, shape)
+        return found
+
+    def facts(self, step: int) -> Fields:
+        """The `index` of the whole batch's samples, and each of their scalar fields: (N, *group)."""
+        found: Fields = {}
+        for name, scalars in self.facts_of.items():
+            index = self._index(name, step).to(self.device)
+            own: Mapping[str, Tensor] = {field: x[index] for field, x in scalars.items()}
+            found |= {_named(name, field): x for field, x in {**own, "index": index}.items()}
+        return found
+
+    def _facts(self, table: Table) -> Fields:
+        scalars = {"label": table.labels} | table.scalars
+        return {name: x.to(self.device) for name, x in scalars.items()}
+
+    def _opened(self, table: Table, views: Any, upcoming: Any) -> Feed:
+        source = feed(table, views, self.device, upcoming, self.course.total)
+        self.callback(source.close)
+        return source
+
+    def _index(self, name: str, step: int) -> Tensor:
+        index = self.course[step]
+        if not name:
+            return index
+        return next(s for s in self.further if s.name == name).rows.index(step, len(index))
+
+    def _needed(self, name: str, step: int) -> Tensor:
+        index = self._index(name, step)
+        return index[self.updater.needed(step, len(index))]
+
+    def _main(self, step: int) -> tuple[Tensor, int]:
+        """The samples of a step that this process makes views of, and the key of their draws."""
+        return self._needed("", step).flatten(), self.course.view_key(self.seed, self.stage, step)
+
+    def _other(self, stream: Stream, step: int) -> tuple[Tensor, int]:
+        return self._needed(stream.name, step).flatten(), key(
+            self.seed, self.stage, "views", stream.name, step
+        )
+
+
+def _named(stream: str, field: str) -> str:
+    return f"{stream}_{field}" if stream else field
