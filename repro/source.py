@@ -4,6 +4,8 @@ That is the code of the recipe's components (stages, experiments, methods, netwo
 classes and constants of the package that it uses in turn, as far as they compute. What only carries the work
 (checkpoints, records, tables, the command line) does not count: it is tested to leave no trace in the numbers. Nor do
 comments, docstrings, annotations and the declarations of options, whose values are part of the recipe's hash.
+
+In other packages with components (see `repro.modules`) everything counts that is used.
 """
 
 from __future__ import annotations
@@ -15,14 +17,33 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from repro import modules
 from repro.cache import Remembered
+from repro.components import FOLDERS, SUFFIX, owner
 from repro.files import listed
-from repro.options import Options
+from repro.options import ComponentOptions, Options
 
-PACKAGE = Path(__file__).parent
-COMPUTING = ("methods", "networks", "views", "stages", "experiments")
-ENGINE = ("batches", "features", "fit", "keys", "lars", "method", "online", "optim", "plan", "update")
+COMPUTING = ("views", *(folder for folders in FOLDERS for folder in folders))
+ENGINE = (
+    "batches",
+    "draws",
+    "features",
+    "fit",
+    "keys",
+    "lars",
+    "method",
+    "online",
+    "optim",
+    "plan",
+    "streams",
+    "update",
+)
 REST = ""  # stands for the statements of a module that define nothing
+# What stood in a class when records were made with it, and has gone since without a change of what it computes.
+GONE = {
+    "resnet.ResNet": 'names = ("resnet18", "resnet34", "resnet50")',
+    "resnet_cifar.SmallResNet": f"names = {tuple(f'resnet{n}' for n in (8, 14, 20, 32, 44, 56, 110))}",
+}
 
 
 def components(recipe: Any) -> dict[str, str]:
@@ -41,12 +62,11 @@ def changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
 
 
 def _declaring(values: Iterable[Any]) -> Iterator[tuple[str, str]]:
-    """(module, class) of the components that declare these options, and options within them."""
+    """(module, class) of the components that have these options, and options within them."""
     for value in values:
         if isinstance(value, Options):
-            module, _, owner = type(value).__module__.rpartition(".")  # named after their component
-            if _counts(module):
-                yield module, owner
+            if isinstance(value, ComponentOptions) and _counts(owner(type(value))[0]):
+                yield owner(type(value))
             yield from _declaring(getattr(value, name) for name in type(value).model_fields)
         elif isinstance(value, tuple):
             yield from _declaring(value)
@@ -54,9 +74,9 @@ def _declaring(values: Iterable[Any]) -> Iterator[tuple[str, str]]:
 
 def look() -> None:
     """Takes note of all that computes as it is now, before it is imported; `edited` compares with that."""
-    for folder in (*COMPUTING, "engine"):
-        for path in listed(PACKAGE / folder, "**/*.py"):
-            if _counts(module := ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)):
+    for root in modules.roots().values():
+        for path in listed(root, "**/*.py"):
+            if _counts(module := modules.name_of(path)):
                 _facts(module)
 
 
@@ -117,16 +137,14 @@ def _located(path: str) -> Iterator[tuple[str, str]]:
 
 @cache
 def _counts(module: str) -> bool:
-    """Whether the module is one of the package that computes."""
-    parts = module.split(".")
-    if len(parts) < 3 or parts[0] != "repro" or not _file(module).is_file():
+    """Whether it is a module that computes."""
+    parts = modules.parts_of(module)
+    if not parts or parts[-1].endswith(SUFFIX) or not modules.file_of(module).is_file():
         return False
-    return parts[1] in COMPUTING or (parts[1] == "engine" and parts[2] in ENGINE)
-
-
-def _file(module: str) -> Path:
-    path = PACKAGE.parent.joinpath(*module.split("."))
-    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    if not module.startswith("repro."):
+        return True
+    in_folder = any(".".join(parts).startswith(f"{folder}.") for folder in COMPUTING)
+    return in_folder or (parts[0] == "engine" and parts[-1] in ENGINE)
 
 
 def _read(path: Path) -> list[Any]:
@@ -141,6 +159,8 @@ def _read(path: Path) -> list[Any]:
         return [{REST: [hashlib.sha256(text).hexdigest()[:12], []]}, {}]
     parts: dict[str, list[ast.stmt]] = {REST: []}
     for node in tree.body:
+        if isinstance(node, ast.ClassDef) and (gone := GONE.get(f"{path.stem}.{node.name}")):
+            node.body[:0] = ast.parse(gone).body
         if not isinstance(node, ast.Import | ast.ImportFrom):
             for name in _defined(node) or [REST]:
                 parts.setdefault(name, []).append(node)
@@ -151,8 +171,7 @@ def _read(path: Path) -> list[Any]:
         ]
         for name, nodes in parts.items()
     }
-    imports = {local: full for node in ast.walk(tree) for local, full in _imported(node, path)}
-    return [definitions, {local: full for local, full in imports.items() if f"{full}.".startswith("repro.")}]
+    return [definitions, {local: full for node in ast.walk(tree) for local, full in _imported(node, path)}]
 
 
 def _imported(node: ast.AST, path: Path) -> Iterator[tuple[str, str]]:
@@ -163,7 +182,7 @@ def _imported(node: ast.AST, path: Path) -> Iterator[tuple[str, str]]:
     elif isinstance(node, ast.ImportFrom):
         origin = node.module or ""
         if node.level:
-            folder = path.relative_to(PACKAGE.parent).with_suffix("").parts[: -node.level]
+            folder = modules.name_of(path).split(".")[: -node.level]
             origin = ".".join([*folder, *origin.split(".")]).rstrip(".")
         for alias in node.names:
             if alias.name == "*":
@@ -176,7 +195,8 @@ _remembered = Remembered("source", _read)
 
 
 def _read_again(module: str) -> list[Any]:
-    return list(_remembered(_file(module))) if _file(module).is_file() else [{}, {}]
+    file = modules.file_of(module)
+    return list(_remembered(file)) if file.is_file() else [{}, {}]
 
 
 @cache
@@ -226,8 +246,8 @@ def _idle(node: Any) -> bool:
     """Docstrings, imports within functions (what is imported counts by its use), and declarations of options."""
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         return True
-    if isinstance(node, ast.ClassDef):
-        return node.name == "Options"
+    if isinstance(node, ast.ClassDef | ast.Assign) and _defined(node) == ["Options"]:
+        return True
     if isinstance(node, ast.AnnAssign):
-        return node.value is None
+        return node.value is None or _defined(node) == ["Options"]
     return isinstance(node, ast.Import | ast.ImportFrom)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from repro import components, files, paths
+from repro import files, paths
 from repro.data import declare
 from repro.data.available import available
 from repro.errors import UserError
@@ -306,79 +306,6 @@ def test_check_covers_recipes_papers_and_data_sets(spoilt: Path, monkeypatch: py
     assert "._" not in done.stderr
     listed = invoke("data", "list")
     assert listed.exit_code == 0 and "digits" in listed.stdout and "Skipped: " in listed.stderr
-
-
-# ---- components
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        (
-            "STEPS = 3\n\n\nclass A:\n    class Options(StageOptions):\n        n: int = STEPS\n",
-            "`A` cannot be read",
-        ),
-        (
-            "import math\n\n\nclass A:\n    class Options(StageOptions):\n        x: float = math.sqrt(2)\n",
-            "'math'",
-        ),
-        ("N = int\n\n\nclass A:\n    class Options(StageOptions):\n        n: N = 1\n", "'N'"),
-        ("class A:\n    class Options(StageOptions:\n", ":5: not valid Python"),
-    ],
-)
-def test_options_that_cannot_be_read_say_what_is_allowed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, words: str
-) -> None:
-    monkeypatch.setattr(components, "PACKAGE", tmp_path / "repro")
-    (tmp_path / "repro" / "stages").mkdir(parents=True)
-    path = tmp_path / "repro" / "stages" / "mine.py"
-    path.write_text("from __future__ import annotations\nfrom repro.options import StageOptions\n\n" + text)
-    (problem,) = components.faults()
-    assert str(path) in problem and words in problem
-    assert "not valid" in words or "only what their file imports from `repro.options`" in problem
-
-
-@pytest.mark.parametrize(
-    ("body", "words"),
-    [
-        ("        n: int = 1\n", "stage `s` gives no metric `loss`; it gives none that its options declare"),
-        (
-            "        @property\n        def metrics(self):\n            return NAMES\n",
-            "Stage kind `mine`: `metrics` of its options uses `NAMES`; options may use only",
-        ),
-    ],
-)
-def test_a_stage_of_ones_own_has_to_declare_its_metrics(
-    write_recipe: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, words: str
-) -> None:
-    monkeypatch.setattr(components, "PACKAGE", tmp_path / "repro")
-    (tmp_path / "repro" / "stages").mkdir(parents=True)
-    text = f"from repro.options import StageOptions\nNAMES = ()\nclass A:\n    class Options(StageOptions):\n{body}"
-    (tmp_path / "repro" / "stages" / "mine.py").write_text(text)
-    head = "paper: khosla2020-supcon\ntitle: t\ntier: cpu\nstages: {s: {kind: mine}}\n"
-    write_recipe("r", head + EXPECTED.format("s.loss", "at_least: 1"))
-    assert words in told()
-
-
-def test_two_components_of_one_name_are_told_with_their_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(components, "PACKAGE", tmp_path / "repro")
-    text = "from repro.options import StageOptions\n\n\nclass A:\n    class Options(StageOptions):\n        pass\n"
-    for folder in ("stages", "experiments"):
-        (tmp_path / "repro" / folder).mkdir(parents=True)
-        (tmp_path / "repro" / folder / "mine.py").write_text(text)
-    both = [str(tmp_path / "repro" / folder / "mine.py") for folder in ("stages", "experiments")]
-    with pytest.raises(UserError) as caught:
-        components.find(("stages", "experiments"), "mine")
-    assert all(path in str(caught.value) for path in both)
-    assert str(caught.value) in list(components.faults())
-
-
-@pytest.mark.parametrize("name", ["../methods/supcon", "x" * 300, "\0", "a/b", ""])
-def test_names_of_components_do_not_touch_the_disk(name: str) -> None:
-    with pytest.raises(UserError, match="no stage is called"):
-        components.find(("stages", "experiments"), name)
 
 
 # ---- names and places that the system refuses

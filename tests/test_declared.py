@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from pathlib import Path
@@ -19,13 +20,13 @@ RECORDS = sorted((ROOT / "results" / "records").glob("*/*.json"))
 
 
 def options(name: str) -> type[StageOptions]:
-    found = components.declared_options(*components.find(STAGES, name))
+    found = components.find(STAGES, name)
     assert issubclass(found, StageOptions)
     return found
 
 
 def source(name: str) -> str:
-    return components.find(STAGES, name)[0].read_text(encoding="utf-8")
+    return components.file_of(components.find(STAGES, name)).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("folder", sorted({path.parent for path in RECORDS}), ids=lambda folder: folder.name)
@@ -57,5 +58,5 @@ def test_every_need_is_met_by_some_stage() -> None:
     needs = {
         need for name in NAMES for field in options(name).model_fields.values() if (need := _needed(field))
     }
-    left = " ".join(map(source, NAMES))
+    left = " ".join(Path(inspect.getfile(options(name))).read_text(encoding="utf-8") for name in NAMES)
     assert needs and all(f'"{need}"' in left for need in needs)

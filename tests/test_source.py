@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from repro import source
+from repro import modules, source
 from repro.recipes.load import load
 from tests.conftest import ROOT
 
@@ -19,6 +19,7 @@ from typing import Any
 
 from repro.engine.stage import Stage
 from repro.methods.parts.helpers import used
+from repro.methods.thing_options import ThingOptions
 
 SCALE = 2.0
 
@@ -26,12 +27,18 @@ SCALE = 2.0
 class Thing:
     """Says something."""
 
-    class Options:
-        temperature: float = 0.1
+    Options = ThingOptions
 
     def loss(self, z: Any) -> Any:
         return used(z) * SCALE  # nats
 '''
+OPTIONS = """\
+from repro.methods.parts.deeper import other
+
+
+class ThingOptions:
+    temperature: float = other(0.1)
+"""
 HELPERS = """\
 from repro.methods.parts import deeper
 
@@ -47,6 +54,7 @@ def unused(z):
 """
 FILES = {
     "methods/thing.py": METHOD,
+    "methods/thing_options.py": OPTIONS,
     "methods/parts/helpers.py": HELPERS,
     "methods/parts/deeper.py": "def step(z):\n    return z + 1\n\n\ndef other(z):\n    return z\n",
     "methods/parts/lazy.py": "def late(z):\n    return z\n",
@@ -62,7 +70,7 @@ def digests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Digests
     for name, text in FILES.items():
         (package / name).parent.mkdir(parents=True, exist_ok=True)
         (package / name).write_text(text)
-    monkeypatch.setattr(source, "PACKAGE", package)
+    monkeypatch.setattr(modules, "PACKAGE", package)
     monkeypatch.setattr(source, "_remembered", source._read)
 
     def forget() -> None:
@@ -95,7 +103,10 @@ def test_what_is_used_is_followed_through_imports(digests: Digests) -> None:
         ("methods/thing.py", "  # nats", "  # in nats", []),
         ("methods/thing.py", "Says something.", "Says something else.", []),
         ("methods/thing.py", "z: Any) -> Any", "z: float) -> float", []),
-        ("methods/thing.py", "0.1", "0.2", []),  # a default is part of the recipe's hash
+        ("methods/thing_options.py", "0.1", "0.2", []),  # a default is part of the recipe's hash
+        ("methods/thing.py", "    Options = ThingOptions\n\n", "", []),
+        ("methods/thing.py", "Options = ThingOptions", "Options: type = ThingOptions", []),
+        ("methods/thing.py", "Options = ThingOptions", "class Options:\n        scale: float = other(2.0)", []),
         ("engine/stage.py", "pass", "x = 1", []),
     ],
 )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -49,8 +49,7 @@ class Method(nn.Module):
     for all samples names those that may not (`guarded`): a run whose embeddings have become equal is stopped.
     """
 
-    class Options(MethodOptions):
-        pass
+    Options: ClassVar[type[MethodOptions]] = MethodOptions
 
     apart = False  # whether the views pass through the networks one after the other, see `options.Batch`
     least = 1  # samples that a batch must have

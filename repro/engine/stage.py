@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -102,8 +102,7 @@ class Outcome:
 class Stage:
     """One step of a recipe. A subclass declares `Options` and does its work in `run`."""
 
-    class Options(StageOptions):
-        pass
+    Options: ClassVar[type[StageOptions]] = StageOptions
 
     def __init__(self, options: Any):
         self.options = options

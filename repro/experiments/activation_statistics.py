@@ -5,15 +5,15 @@ The experiment of the authors' explore_siren.ipynb, "Initialization scheme & dis
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from repro.engine.keys import key
 from repro.engine.stage import Context, Outcome, Stage
+from repro.experiments.activation_statistics_options import ActivationStatisticsOptions
 from repro.networks.coordinate import Sine, sines
-from repro.options import Field, PositiveFloat, PositiveInt, StageOptions
 
 
 class ActivationStatistics(Stage):
@@ -26,19 +26,7 @@ class ActivationStatistics(Stage):
     the last four sine layers. The curve has every layer.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp32"
-        metrics: ClassVar[tuple[str, ...]] = (
-            "preactivation_std_2",
-            "preactivation_std_deep",
-            "postactivation_std_2",
-            "postactivation_std_deep",
-        )
-        width: PositiveInt = 2048
-        hidden: Annotated[int, Field(ge=4)] = 10
-        omega: PositiveFloat = 30.0
-        bias: bool = True
-        inputs: Annotated[int, Field(ge=2)] = 16384
+    Options = ActivationStatisticsOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

@@ -6,18 +6,17 @@ loss, as in section 3.2.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import torch
-from pydantic import model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
+from repro.experiments.augmentation_graph_options import AugmentationGraphOptions
 from repro.experiments.simplex import minimise
-from repro.options import Field, NonNegativeFloat, PositiveInt, Probability, StageOptions
 
 
 class AugmentationGraph(Stage):
@@ -35,21 +34,7 @@ class AugmentationGraph(Stage):
     `error`, the misclassified points in %.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp64"
-        metrics: ClassVar[tuple[str, ...]] = ("loss", "gap", "angle", "residual", "bound", "error")
-        classes: Annotated[int, Field(ge=2)] = 4
-        ring: Annotated[int, Field(ge=3)] = 15
-        mix: Probability = 0.1
-        noise: NonNegativeFloat = 0.0
-        k: PositiveInt
-        steps: PositiveInt = 20
-
-        @model_validator(mode="after")
-        def _fewer_features_than_points(self) -> Any:
-            if self.k >= self.classes * self.ring:
-                raise ValueError("`k` must be less than the number of points, `classes` times `ring`")
-            return self
+    Options = AugmentationGraphOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

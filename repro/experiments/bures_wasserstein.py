@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import combinations, pairwise
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from repro import pictures
 from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
-from repro.options import Field, NonNegativeFloat, PositiveFloat, PositiveInt, StageOptions
+from repro.experiments.bures_wasserstein_options import BuresWassersteinOptions
 
 RATE = (1e-10, 1e-12)  # between these gaps the slowest direction is what is left, well above rounding
 
@@ -32,24 +32,7 @@ class BuresWasserstein(Stage):
     k eigenvectors, and `critical_error`, of its loss less the sum of the eigenvalues left out.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp64"
-        trains: ClassVar[bool] = True
-        metrics: ClassVar[tuple[str, ...]] = (
-            "gap",
-            "distance_gap",
-            "angle",
-            "covariance_error",
-            "rate_error",
-            "critical_gradient",
-            "critical_error",
-        )
-        dim: Annotated[int, Field(ge=2)] = 10
-        factors: Annotated[int, Field(ge=2)] = 2
-        smoothing: NonNegativeFloat = 0.0
-        scale: PositiveFloat = 0.5
-        lr: PositiveFloat = 0.05
-        steps: PositiveInt = 4000
+    Options = BuresWassersteinOptions
 
     def run(self, ctx: Context) -> Outcome:
         o, n = self.options, self.options.dim

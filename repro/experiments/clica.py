@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +18,8 @@ from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.method import info_nce, unit
 from repro.engine.stage import Context, Outcome, Stage
+from repro.experiments.clica_options import ClicaOptions
 from repro.networks.mlp import perceptron
-from repro.options import Field, PositiveFloat, PositiveInt, StageOptions
 
 EVALUATED = 4096  # fresh latents, as in the authors' code
 
@@ -34,19 +34,7 @@ class Clica(Stage):
     Metrics on fresh latents, in %: `r2`, of the linear regression of z on f(g(z)); `raw_r2`, on g(z) itself.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp64"
-        trains: ClassVar[bool] = True
-        metrics: ClassVar[tuple[str, ...]] = ("r2", "raw_r2")
-        dim: Annotated[int, Field(ge=2)] = 10
-        spread: PositiveFloat = 1.0
-        temperature: PositiveFloat = 1.0
-        layers: PositiveInt = 3
-        draws: PositiveInt = 25_000
-        hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (100, 500, 500, 500, 500, 100)
-        steps: PositiveInt = 300_003
-        samples: Annotated[int, Field(ge=2)] = 6144
-        lr: PositiveFloat = 1e-4
+    Options = ClicaOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

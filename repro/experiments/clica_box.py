@@ -5,7 +5,7 @@ Latents in a box, with sparse steps between the two of a pair; see `repro.experi
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from scipy.optimize import linear_sum_assignment
@@ -14,8 +14,8 @@ from torch import Tensor
 from repro import pictures
 from repro.engine.keys import generator, key
 from repro.engine.stage import Context, Outcome, Stage
-from repro.experiments.clica import EVALUATED, Clica, networks, r2, train
-from repro.options import PositiveFloat
+from repro.experiments.clica import EVALUATED, networks, r2, train
+from repro.experiments.clica_box_options import ClicaBoxOptions
 
 
 class ClicaBox(Stage):
@@ -29,10 +29,7 @@ class ClicaBox(Stage):
     best, and `raw_mcc`, of latents and g(z); `r2`, of the linear regression of z on f(g(z)).
     """
 
-    class Options(Clica.Options):
-        precision: ClassVar[str | None] = "fp32"
-        metrics: ClassVar[tuple[str, ...]] = ("mcc", "raw_mcc", "r2")
-        spread: PositiveFloat = 0.05
+    Options = ClicaBoxOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from repro.engine.keys import generator, key
 from repro.engine.stage import Context, Outcome, Stage
+from repro.experiments.cosine_null_options import CosineNullOptions
 from repro.experiments.radioactive import Array, combined_log10, cosine_p, directions, kolmogorov
-from repro.options import (
-    Collection,
-    Field,
-    PositiveInt,
-    StageOptions,
-)
 from repro.pictures import plot
 
 CHUNK = 10_000  # directions at a time, for the memory
@@ -29,16 +24,7 @@ class CosineNull(Stage):
     `false_positives`, percent of the combined ones, of all d, below 5 %. The picture is `p_values.svg`.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp64"
-
-        dims: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1)] = (3, 16, 64, 512)
-        draws: PositiveInt = 100_000
-        classes: PositiveInt = 10
-
-        @property
-        def metrics(self) -> Collection[str]:
-            return [*(f"variance_{dim}" for dim in self.dims), "ks", "combined_ks", "false_positives"]
+    Options = CosineNullOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

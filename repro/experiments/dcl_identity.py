@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +11,8 @@ from torch.nn import functional as F
 from repro.engine.keys import generator, key
 from repro.engine.method import unit
 from repro.engine.stage import Context, Outcome, Stage
+from repro.experiments.dcl_identity_options import DclIdentityOptions
 from repro.methods.dcl import DCL, pairs
-from repro.options import Field, NonNegativeFloat, PositiveFloat, PositiveInt, StageOptions
 
 
 class DclIdentity(Stage):
@@ -25,13 +25,7 @@ class DclIdentity(Stage):
     `loss_error`, the largest difference between `repro.methods.dcl`'s loss and the mean over anchors.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp64"
-        metrics: ClassVar[tuple[str, ...]] = ("infonce_error", "dcl_error", "coupling", "loss_error")
-        samples: Annotated[int, Field(ge=2)] = 64
-        dim: PositiveInt = 128
-        temperature: PositiveFloat = 0.1
-        noise: NonNegativeFloat = 0.5
+    Options = DclIdentityOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

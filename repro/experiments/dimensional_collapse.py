@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from functools import reduce
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import torch
-from pydantic import model_validator
 from torch import Tensor, nn
 
 from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.method import info_nce
 from repro.engine.stage import Context, Outcome, Stage
-from repro.options import Field, NonNegativeFloat, PositiveFloat, PositiveInt, StageOptions
+from repro.experiments.dimensional_collapse_options import DimensionalCollapseOptions
 
 
 class DimensionalCollapse(Stage):
@@ -28,25 +27,7 @@ class DimensionalCollapse(Stage):
     smallest (or over 1e-12).
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp64"
-        trains: ClassVar[bool] = True
-        metrics: ClassVar[tuple[str, ...]] = ("low", "high", "low_max", "ratio", "decades")
-        layers: Annotated[int, Field(ge=1, le=2)] = 1
-        dim: PositiveInt = 16
-        augmented: PositiveInt = 8
-        noise: NonNegativeFloat
-        clean_noise: NonNegativeFloat = 0.0
-        samples: PositiveInt | None = None
-        init_std: PositiveFloat = 0.3
-        lr: PositiveFloat = 0.02
-        steps: PositiveInt = 3000
-
-        @model_validator(mode="after")
-        def _some_directions_are_left(self) -> Any:
-            if self.augmented >= self.dim:
-                raise ValueError("`augmented` must be less than `dim`")
-            return self
+    Options = DimensionalCollapseOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,8 +17,8 @@ from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.augmentation_graph import Features, normalised, outside
+from repro.experiments.domain_graph_options import DomainGraphOptions
 from repro.experiments.simplex import minimise
-from repro.options import Field, PositiveFloat, PositiveInt, Probability, StageOptions
 from repro.pictures import COLOURS, new_figure, optional, save
 
 
@@ -37,22 +37,7 @@ class DomainGraph(Stage):
     `domain_error`, the error in % of such a head fitted to the domains of all points.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp64"
-        metrics: ClassVar[tuple[str, ...]] = (
-            "gap",
-            "angle",
-            "eigengap",
-            "source_error",
-            "target_error",
-            "transfer",
-            "domain_error",
-        )
-        weights: tuple[PositiveFloat, Probability, Probability, Probability]
-        classes: Annotated[int, Field(ge=2)] = 2
-        domains: Annotated[int, Field(ge=2)] = 2
-        nodes: PositiveInt | None = None
-        steps: PositiveInt = 6
+    Options = DomainGraphOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

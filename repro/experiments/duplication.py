@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import torch
-from pydantic import model_validator
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -14,15 +13,8 @@ from repro.engine import optim
 from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
+from repro.experiments.duplication_options import DuplicationOptions
 from repro.networks.reformer import Reformer
-from repro.options import (
-    Collection,
-    Field,
-    NonNegativeInt,
-    Optimizer,
-    PositiveInt,
-    StageOptions,
-)
 
 LOGGED = 50  # points of the curve in a whole run
 AT_ONCE = 16  # sequences to evaluate at a time
@@ -40,35 +32,7 @@ class Duplication(Stage):
     Metrics, in per cent of symbols: `full` and `lsh<n>` for n rounds, for each of `evaluate`.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp32"
-        trains: ClassVar[bool] = True
-        word: PositiveInt
-        symbols: PositiveInt = 127
-        width: PositiveInt = 256
-        hidden: PositiveInt = 256
-        heads: PositiveInt = 4
-        layers: PositiveInt = 1
-        chunk: PositiveInt = 64
-        hashes: NonNegativeInt = 0
-        evaluate: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0, 8, 4, 2, 1)
-        sequences: PositiveInt = 256
-        batch: PositiveInt
-        steps: PositiveInt
-        warmup: PositiveInt
-        optimizer: Optimizer
-
-        @model_validator(mode="after")
-        def _whole_parts(self) -> Any:
-            if (2 * self.word + 2) % self.chunk:
-                raise ValueError("`chunk` must divide the length, 2 `word` + 2")
-            if self.width % (2 * self.heads):
-                raise ValueError("`width` must be an even multiple of `heads`")
-            return self
-
-        @property
-        def metrics(self) -> Collection[str]:
-            return [f"lsh{n}" if n else "full" for n in self.evaluate]
+    Options = DuplicationOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

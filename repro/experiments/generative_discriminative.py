@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +16,7 @@ from repro import pictures
 from repro.engine.keys import key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
-from repro.options import (
-    Collection,
-    Field,
-    NonNegativeFloat,
-    PositiveFloat,
-    PositiveInt,
-    StageOptions,
-)
+from repro.experiments.generative_discriminative_options import GenerativeDiscriminativeOptions
 
 Array = NDArray[Any]
 TESTED = 10_000
@@ -40,23 +33,7 @@ class GenerativeDiscriminative(Stage):
     Metrics: `nb_<n>` and `lr_<n>`, samples; `nb_slope` and `lr_slope`, of log samples against log n.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp64"
-
-        classes: Annotated[int, Field(ge=2)] = 2
-        features: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=2)] = (
-            100,
-            200,
-            400,
-            1000,
-        )
-        repeats: PositiveInt = 5
-        growth: NonNegativeFloat = 0.0
-        error: Annotated[PositiveFloat, Field(lt=1)] = 0.01
-
-        @property
-        def metrics(self) -> Collection[str]:
-            return [f"{model}_{n}" for model in ("nb", "lr") for n in (*self.features, "slope")]
+    Options = GenerativeDiscriminativeOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import torch
-from pydantic import model_validator
 from torch import Tensor
 
 from repro.engine.keys import generator, key
@@ -15,10 +14,10 @@ from repro.engine.method import Method, info_nce, unit
 from repro.engine.plan import BatchPlan
 from repro.engine.stage import Context, Outcome, Stage
 from repro.engine.update import Updater
+from repro.experiments.gradient_caching_options import GradientCachingOptions
 from repro.experiments.kept import Kept
 from repro.networks.batchnorm import Span
 from repro.networks.mlp import perceptron
-from repro.options import Field, PositiveFloat, PositiveInt, StageOptions
 
 
 class GradientCaching(Stage):
@@ -35,29 +34,7 @@ class GradientCaching(Stage):
     processor time of a step in chunks over that of one pass.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp64"
-        metrics: ClassVar[tuple[str, ...]] = (
-            "gradient_gap",
-            "accumulation_gap",
-            "loss_gap",
-            "kept_share",
-            "peak_share",
-            "time_ratio",
-        )
-        inputs: PositiveInt = 64
-        hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (256, 256)
-        out: PositiveInt = 64
-        pairs: Annotated[int, Field(ge=2)] = 256
-        chunk: PositiveInt = 8
-        temperature: PositiveFloat = 0.1
-        repeats: PositiveInt = 10
-
-        @model_validator(mode="after")
-        def _whole_chunks(self) -> Any:
-            if self.pairs % self.chunk:
-                raise ValueError("`chunk` must divide `pairs`")
-            return self
+    Options = GradientCachingOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,8 +14,8 @@ from repro.engine.batches import Batches
 from repro.engine.keys import key, permutation
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
+from repro.experiments.grokking_options import GrokkingOptions
 from repro.networks.transformer import Transformer
-from repro.options import Field, NonNegativeInt, Optimizer, PositiveInt, StageOptions
 from repro.pictures import plot
 
 CHUNK = 1024  # equations at a time in evaluation
@@ -34,21 +34,7 @@ class Grokking(Stage):
     picture accuracy.svg shows both against the steps.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp32"
-        trains: ClassVar[bool] = True
-        metrics: ClassVar[tuple[str, ...]] = ("train_steps", "val_steps", "delay", "train", "val", "best_val")
-        operation: Literal["addition", "subtraction", "division"]
-        modulus: Annotated[int, Field(ge=3)] = 97
-        share: Annotated[float, Field(gt=0, lt=1)] = 0.5
-        layers: PositiveInt = 2
-        width: Annotated[int, Field(ge=2, multiple_of=2)] = 128
-        heads: PositiveInt = 4
-        batch: PositiveInt = 512
-        optimizer: Optimizer = Optimizer(name="adamw", lr=1e-3, betas=(0.9, 0.98), weight_decay=1.0)
-        warmup: NonNegativeInt = 10
-        steps: PositiveInt = 100_000
-        every: PositiveInt = 50
+    Options = GrokkingOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any
 
 import numpy as np
 
@@ -16,17 +16,7 @@ from repro.experiments.evolution.workers import Workers
 from repro.experiments.hebbian.episodes import Job, Trial, fitness
 from repro.experiments.hebbian.networks import start
 from repro.experiments.hebbian.worlds import WORLDS
-from repro.options import (
-    Collection,
-    Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    Optimizer,
-    PositiveFloat,
-    PositiveInt,
-    Probability,
-    StageOptions,
-)
+from repro.experiments.hebbian_control_options import HebbianControlOptions
 from repro.pictures import Curve, plot
 from repro.views.workers import default_workers
 
@@ -47,35 +37,7 @@ class HebbianControl(Stage):
     neither on a GPU. Raises UserError when a simulator is missing.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp32"
-        trains: ClassVar[bool] = True
-        world: Literal["cartpole", "carracing", "ant"]
-        plastic: bool = True
-        population: Annotated[int, Field(ge=2, multiple_of=2)] = 200
-        generations: PositiveInt = 300
-        optimizer: Optimizer = Optimizer(name="sgd", lr=0.2)
-        lr_decay: PositiveFloat = 0.995
-        lr_floor: NonNegativeFloat = 0.001
-        sigma: PositiveFloat = 0.1
-        sigma_decay: PositiveFloat = 0.999
-        sigma_floor: PositiveFloat = 0.01
-        penalty: NonNegativeFloat = 0.01
-        reach: PositiveFloat = 0.1
-        steps: PositiveInt = 1000
-        episodes: PositiveInt = 100
-        zeroed: tuple[Probability, ...] = ()
-        zeroed_at: NonNegativeInt = 0
-
-        @property
-        def modules(self) -> tuple[str, ...]:
-            simulator = {"carracing": ("Box2D",), "ant": ("mujoco",)}.get(self.world, ())
-            return ("gymnasium", *simulator)
-
-        @property
-        def metrics(self) -> Collection[str]:
-            legs = ("return_right", "return_left") if self.world == "ant" else ()
-            return ["return", *legs, *(f"return_zeroed_{round(100 * share)}" for share in self.zeroed)]
+    Options = HebbianControlOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

@@ -5,7 +5,7 @@ Kini et al. 2024 (arXiv 2306.07960), sections 3 and 5: their experiments at a sm
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,10 +16,10 @@ from repro.engine.keys import key, permutation
 from repro.engine.loop import Loop
 from repro.engine.method import unit
 from repro.engine.stage import Context, Outcome, Stage
+from repro.experiments.imbalanced_contrast_options import ImbalancedContrastOptions
 from repro.experiments.orthogonal_frame import class_means, frame_distance
 from repro.methods.supcon import supcon_loss
 from repro.networks.mlp import MLP
-from repro.options import Field, Optimizer, PositiveFloat, PositiveInt, StageOptions
 from repro.pictures import plot
 from repro.views.augment import plain
 
@@ -38,27 +38,7 @@ class ImbalancedContrast(Stage):
     from its class mean; and `top1_relu`, the test accuracy in % of the nearest class mean by cosine.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp32"
-        trains: ClassVar[bool] = True
-        metrics: ClassVar[tuple[str, ...]] = (
-            "frame_plain",
-            "frame_relu",
-            "spread_plain",
-            "spread_relu",
-            "top1_plain",
-            "top1_relu",
-        )
-        splits: ClassVar[tuple[str, ...]] = ("train", "test")
-        per_class: Annotated[int, Field(ge=2)] = 500
-        ratio: PositiveInt = 10
-        batch: PositiveInt = 250
-        bind: bool = True
-        steps: PositiveInt = 600
-        hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (256, 256)
-        dim: PositiveInt = 128
-        temperature: PositiveFloat = 0.1
-        optimizer: Optimizer = Optimizer(lr=0.1, momentum=0.9)
+    Options = ImbalancedContrastOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import torch
 
 from repro.engine.keys import key
 from repro.engine.stage import Context, Outcome, Stage
+from repro.experiments.linformer_efficiency_options import LinformerEfficiencyOptions
 from repro.experiments.live import Live
 from repro.networks.linformer import EncoderLayer
-from repro.options import (
-    Collection,
-    Field,
-    PositiveInt,
-    StageOptions,
-)
 from repro.pictures import plot
 
 
@@ -32,22 +27,7 @@ class LinformerEfficiency(Stage):
     projected one's.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp32"
-
-        lengths: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
-        timed: tuple[PositiveInt, ...] = ()
-        projected: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (128, 256)
-        width: PositiveInt = 768
-        hidden: PositiveInt = 3072
-        heads: PositiveInt = 12
-        repeats: PositiveInt = 3
-
-        @property
-        def metrics(self) -> Collection[str]:
-            memory = [f"memory_saved_{n}" for n in self.lengths]
-            time = [f"time_saved_{n}" for n in self.lengths if n in self.timed]
-            return [f"{saved}_k{k}" for saved in (*memory, *time) for k in self.projected]
+    Options = LinformerEfficiencyOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

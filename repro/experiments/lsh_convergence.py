@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import torch
-from pydantic import model_validator
 from torch import Tensor
 
 from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
+from repro.experiments.lsh_convergence_options import LshConvergenceOptions
 from repro.networks.attention.full import shared_qk, unit
 from repro.networks.attention.lsh import arranged, hashed, lsh, reaches, rotations
-from repro.options import (
-    Collection,
-    Field,
-    PositiveFloat,
-    PositiveInt,
-    StageOptions,
-)
 from repro.pictures import plot
 
 NAMES = {
@@ -45,28 +38,7 @@ class LshConvergence(Stage):
     mean over the draws, never rise; else 0.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp64"
-
-        length: PositiveInt = 1024
-        dim: PositiveInt = 64
-        cosine: Annotated[float, Field(gt=0, lt=1)] = 0.9
-        scale: PositiveFloat = 16.0
-        buckets: Annotated[int, Field(ge=2, multiple_of=2)] = 32
-        chunk: PositiveInt = 64
-        hashes: Annotated[tuple[PositiveInt, ...], Field(min_length=2)] = (1, 2, 4, 8, 16)
-        draws: PositiveInt = 20
-
-        @model_validator(mode="after")
-        def _whole_parts(self) -> Any:
-            if self.length % self.chunk or self.length % 2:
-                raise ValueError("`length` must be even, and `chunk` must divide it")
-            return self
-
-        @property
-        def metrics(self) -> Collection[str]:
-            kinds = [f"{kind}_{n}" for kind in ("bucket", "recall", "mass", "error") for n in self.hashes]
-            return [*kinds, "monotone", "error_monotone"]
+    Options = LshConvergenceOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

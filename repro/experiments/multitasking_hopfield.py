@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,14 +12,7 @@ from repro import pictures
 from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
-from repro.options import (
-    Collection,
-    Field,
-    NonNegativeFloat,
-    PositiveInt,
-    Probability,
-    StageOptions,
-)
+from repro.experiments.multitasking_hopfield_options import MultitaskingHopfieldOptions
 
 GROUPS = 50  # parts of the network that are updated one after the other in a sweep
 
@@ -38,20 +31,7 @@ class MultitaskingHopfield(Stage):
     `moved`, the share of spins that are not where they started, of those that some pattern holds.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp64"
-
-        spins: Annotated[int, Field(ge=50)] = 100_000
-        patterns: Annotated[int, Field(ge=2, le=8)] = 3
-        dilution: Probability = 0.3
-        noise: NonNegativeFloat = 0.0
-        start: Literal["hierarchical", "first", "random"] = "hierarchical"
-        sweeps: Annotated[PositiveInt, Field(ge=2)] = 20
-
-        @property
-        def metrics(self) -> Collection[str]:
-            overlaps = [f"m_{k + 1}" for k in range(self.patterns)]
-            return [*overlaps, "hierarchy_error", "theory_error", "spread", "moved"]
+    Options = MultitaskingHopfieldOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 from torch import Tensor
 
 from repro.engine.keys import generator, key
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.multitasking_hopfield import beginning, diluted
-from repro.options import (
-    Collection,
-    Field,
-    PositiveInt,
-    StageOptions,
-)
+from repro.experiments.multitasking_threshold_options import MultitaskingThresholdOptions
 
 # Of the interval from 1/2 to 1: 1 − 2d + d^K is positive at its start and negative before its end.
 HALVINGS = 20
@@ -26,15 +21,7 @@ class MultitaskingThreshold(Stage):
     Metrics: `threshold_<K>`, for each number K of `patterns`.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp64"
-
-        spins: PositiveInt = 1_000_000
-        patterns: Annotated[tuple[Annotated[int, Field(ge=3)], ...], Field(min_length=1)] = (3, 4, 5, 6)
-
-        @property
-        def metrics(self) -> Collection[str]:
-            return [f"threshold_{k}" for k in self.patterns]
+    Options = MultitaskingThresholdOptions
 
     def run(self, ctx: Context) -> Outcome:
         metrics: dict[str, float] = {}

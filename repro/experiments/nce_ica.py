@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -12,13 +12,7 @@ from repro.engine.keys import key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.ica import Array, likelihood, nce, normaliser
-from repro.options import (
-    Collection,
-    Field,
-    PositiveFloat,
-    PositiveInt,
-    StageOptions,
-)
+from repro.experiments.nce_ica_options import NceIcaOptions
 
 
 class NceIca(Stage):
@@ -35,20 +29,7 @@ class NceIca(Stage):
     against I, which does not depend on A, and `c_nu<ν>`; `mixing_ml`, the same of maximum likelihood.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp64"
-
-        dim: Annotated[int, Field(ge=2)] = 4
-        samples: Annotated[tuple[PositiveInt, ...], Field(min_length=2)]
-        ratios: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (1,)
-        repeats: PositiveInt = 50
-        starts: PositiveInt = 2
-        condition: PositiveFloat = 10.0
-
-        @property
-        def metrics(self) -> Collection[str]:
-            at_ratio = [f"{what}_nu{ratio}" for what in ("mixing", "c") for ratio in self.ratios]
-            return ["b_slope", "c_slope", "mixing_ml", *at_ratio]
+    Options = NceIcaOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

@@ -9,19 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any
 
 import torch
-from pydantic import model_validator
 from torch import Tensor, nn
 
 from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.method import unit
 from repro.engine.stage import Context, Outcome, Stage
+from repro.experiments.orthogonal_frame_options import OrthogonalFrameOptions
 from repro.experiments.simplex import minimise
 from repro.methods.supcon import supcon_loss
-from repro.options import Field, PositiveFloat, PositiveInt, StageOptions
 from repro.pictures import new_figure, optional, save
 
 
@@ -38,31 +37,7 @@ class OrthogonalFrame(Stage):
     first and the last), `cosine_min` and `cosine_max`.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp64"
-        metrics: ClassVar[tuple[str, ...]] = (
-            "loss",
-            "gap",
-            "frame",
-            "spread",
-            "cosine_first",
-            "cosine_last",
-            "cosine_mixed",
-            "cosine_min",
-            "cosine_max",
-        )
-        sizes: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=2)]
-        dim: PositiveInt = 16
-        temperature: PositiveFloat = 1.0
-        relu: bool = True
-        batches: Literal["one", "pairs", "bound"] = "one"
-        steps: PositiveInt = 10
-
-        @model_validator(mode="after")
-        def _room_for_the_frame(self) -> Any:
-            if self.dim < len(self.sizes):
-                raise ValueError(f"orthogonal means of {len(self.sizes)} classes need as many dimensions")
-            return self
+    Options = OrthogonalFrameOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
-from repro.options import NonNegativeFloat, PositiveFloat, PositiveInt, StageOptions
+from repro.experiments.predictor_dynamics_options import PredictorDynamicsOptions
 
 
 class PredictorDynamics(Stage):
@@ -28,28 +28,7 @@ class PredictorDynamics(Stage):
     over ‖F‖ ‖W_p‖, F = (1 + noise) W Wᵀ the embeddings' correlation, and `commutator_start`.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp64"
-        trains: ClassVar[bool] = True
-        metrics: ClassVar[tuple[str, ...]] = (
-            "decay",
-            "norm",
-            "top",
-            "collapsed",
-            "commutator",
-            "commutator_start",
-        )
-        dim: PositiveInt = 10
-        noise: NonNegativeFloat = 0.5
-        weight_decay: NonNegativeFloat = 0.05
-        predictor_rate: PositiveFloat = 1.0
-        variant: Literal["stop_gradient", "gradient", "no_predictor"] = "stop_gradient"
-        expectation: bool = True
-        samples: PositiveInt = 256
-        start: float = 0.5
-        spread: NonNegativeFloat = 0.1
-        lr: PositiveFloat = 0.01
-        steps: PositiveInt = 10000
+    Options = PredictorDynamicsOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

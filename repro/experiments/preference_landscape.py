@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
 
 import numpy as np
 from scipy.optimize import brentq
@@ -11,7 +10,7 @@ from scipy.special import expit, log_expit
 
 from repro import pictures
 from repro.engine.stage import Context, Outcome, Stage
-from repro.options import PositiveFloat, StageOptions
+from repro.experiments.preference_landscape_options import PreferenceLandscapeOptions
 
 CELLS = 4000  # in which a change of the slope's sign is looked for
 
@@ -24,22 +23,7 @@ class PreferenceLandscape(Stage):
     ρ = −`span` and `span`, the relative difference to the logistic and to the exponential loss.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp64"
-        metrics: ClassVar[tuple[str, ...]] = (
-            "minima",
-            "maxima",
-            "minimum_at",
-            "maximum_at",
-            "minimum",
-            "maximum",
-            "at_zero",
-            "left_error",
-            "right_error",
-        )
-        beta: PositiveFloat = 0.05
-        tau: PositiveFloat = 0.05
-        span: PositiveFloat = 40.0
+    Options = PreferenceLandscapeOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

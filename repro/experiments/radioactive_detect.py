@@ -5,7 +5,7 @@ As in the authors' detect_radioactivity.py.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,8 +14,8 @@ from repro.engine import checkpoint
 from repro.engine.features import extract, frozen
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.radioactive import detection
+from repro.experiments.radioactive_detect_options import RadioactiveDetectOptions
 from repro.networks.build import trained
-from repro.options import Ref, StageOptions
 
 
 class RadioactiveDetect(Stage):
@@ -26,11 +26,7 @@ class RadioactiveDetect(Stage):
     tested features' squared norm that the alignment leaves.
     """
 
-    class Options(StageOptions):
-        metrics: ClassVar[tuple[str, ...]] = ("log10_p", "cosine", "residual")
-        splits: ClassVar[tuple[str, ...]] = ("test",)
-        of: Annotated[str, Ref("classifier")]
-        marks: Annotated[str, Ref("marks")]
+    Options = RadioactiveDetectOptions
 
     def run(self, ctx: Context) -> Outcome:
         o, data = self.options, ctx.data("test")

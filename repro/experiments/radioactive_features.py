@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,15 +17,8 @@ from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.radioactive import detection, directions
+from repro.experiments.radioactive_features_options import RadioactiveFeaturesOptions
 from repro.networks.build import trained
-from repro.options import (
-    Collection,
-    Field,
-    NetworkOf,
-    PositiveFloat,
-    PositiveInt,
-    StageOptions,
-)
 from repro.pictures import plot
 from repro.stages.fine_tune import balanced
 
@@ -45,20 +38,7 @@ class RadioactiveFeatures(Stage):
     split; and `false_positives`, percent of p below 5 % without marks. The picture is `log10_p.svg`.
     """
 
-    class Options(StageOptions):
-        splits: ClassVar[tuple[str, ...]] = ("train", "test")
-        of: NetworkOf
-        percent: Annotated[tuple[Annotated[int, Field(ge=1, le=100)], ...], Field(min_length=1)]
-        strength: PositiveFloat = 1.0
-        repeats: PositiveInt = 20
-        null_repeats: PositiveInt = 20_000
-        C: PositiveFloat = 1.0
-        iterations: PositiveInt = 1000
-
-        @property
-        def metrics(self) -> Collection[str]:
-            kinds, shares = ("log10_p", "cosine", "power", "top1"), (0, *self.percent)
-            return ["false_positives", *(f"{kind}_{share}" for kind in kinds for share in shares)]
+    Options = RadioactiveFeaturesOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

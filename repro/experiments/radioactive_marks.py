@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,17 +20,8 @@ from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.radioactive import directions
+from repro.experiments.radioactive_marks_options import RadioactiveMarksOptions
 from repro.networks.build import trained
-from repro.options import (
-    Field,
-    NetworkOf,
-    NonNegativeFloat,
-    Optimizer,
-    PositiveFloat,
-    PositiveInt,
-    StageOptions,
-    ViewsSpec,
-)
 from repro.stages.fine_tune import balanced
 from repro.views.augment import Augment, plain
 from repro.views.draws import Draws
@@ -52,19 +43,7 @@ class RadioactiveMarks(Stage):
     without augmentation. The picture `marks.png` shows images, marked ones, and ten times the difference.
     """
 
-    class Options(StageOptions):
-        metrics: ClassVar[tuple[str, ...]] = ("psnr", "shift", "alignment")
-        leaves: ClassVar[tuple[str, ...]] = ("marks",)
-        splits: ClassVar[tuple[str, ...]] = ("train",)
-        of: NetworkOf
-        percent: Annotated[float, Field(gt=0, le=100)]
-        views: ViewsSpec
-        optimizer: Optimizer
-        steps: PositiveInt = 90
-        radius: PositiveFloat = 10.0
-        feature_weight: NonNegativeFloat = 0.01
-        image_weight: NonNegativeFloat = 0.0005
-        batch: PositiveInt = 500
+    Options = RadioactiveMarksOptions
 
     def run(self, ctx: Context) -> Outcome:
         o, data = self.options, ctx.data("train")

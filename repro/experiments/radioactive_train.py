@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Any
 
 from repro.data.fingerprint import fingerprint
 from repro.data.table import Table
 from repro.engine import checkpoint
 from repro.engine.stage import Context, Outcome, Stage
-from repro.options import Ref
+from repro.experiments.radioactive_train_options import RadioactiveTrainOptions
 from repro.stages.train import Train
 
 
@@ -19,8 +19,7 @@ class RadioactiveTrain(Stage):
     Weights and metrics are those of `train`, and so are the options but for `marks`.
     """
 
-    class Options(Train.Options):
-        marks: Annotated[str, Ref("marks")]
+    Options = RadioactiveTrainOptions
 
     def run(self, ctx: Context) -> Outcome:
         tensors, _ = checkpoint.load(ctx.of(self.options.marks) / "marks.safetensors")

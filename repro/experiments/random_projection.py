@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import torch
 from scipy import stats
@@ -12,13 +12,7 @@ from torch import Tensor
 from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
-from repro.options import (
-    Collection,
-    Field,
-    PositiveFloat,
-    PositiveInt,
-    StageOptions,
-)
+from repro.experiments.random_projection_options import RandomProjectionOptions
 from repro.pictures import plot
 
 
@@ -35,21 +29,7 @@ class RandomProjection(Stage):
     `relative_error`, ‖P RᵀR W − P W‖/‖P W‖, the root of the mean square over the draws.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp64"
-
-        length: PositiveInt
-        dim: PositiveInt = 64
-        columns: PositiveInt = 16
-        ranks: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
-        epsilon: Annotated[float, Field(gt=0, lt=1)] = 0.5
-        spread: PositiveFloat = 1.0
-        draws: PositiveInt = 1000
-
-        @property
-        def metrics(self) -> Collection[str]:
-            at_rank = [f"{what}_{rank}" for what in ("failures", "square") for rank in self.ranks]
-            return [*at_rank, "bound_share", "columns_failed", "relative_error"]
+    Options = RandomProjectionOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,9 +12,9 @@ from repro.engine.keys import generator, key
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.gradient_caching import gap
 from repro.experiments.kept import Kept
+from repro.experiments.reversible_layers_options import ReversibleLayersOptions
 from repro.networks.reformer import Reformer
 from repro.networks.reversible import back, through
-from repro.options import Field, NonNegativeInt, PositiveInt, StageOptions
 from repro.pictures import plot
 
 
@@ -32,25 +32,7 @@ class ReversibleLayers(Stage):
     of the plain one; `kept_ratio`, bytes of the plain pass over those of the reversible one, at the greatest depth.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp64"
-        metrics: ClassVar[tuple[str, ...]] = (
-            "inputs_gap",
-            "gradient_gap",
-            "loss_gap",
-            "growth",
-            "plain_growth",
-            "kept_ratio",
-        )
-        depths: Annotated[tuple[PositiveInt, ...], Field(min_length=3)] = (1, 2, 4, 8, 16)
-        hashes: NonNegativeInt = 0
-        length: PositiveInt = 64
-        symbols: PositiveInt = 32
-        width: PositiveInt = 32
-        hidden: PositiveInt = 64
-        heads: PositiveInt = 2
-        chunk: PositiveInt = 8
-        batch: PositiveInt = 2
+    Options = ReversibleLayersOptions
 
     def run(self, ctx: Context) -> Outcome:
         curve: list[dict[str, float]] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from torch import Tensor
 from repro.engine.keys import generator, key
 from repro.engine.method import unit
 from repro.engine.stage import Context, Outcome, Stage
-from repro.options import Field, PositiveFloat, PositiveInt, StageOptions
+from repro.experiments.rince_limits_options import RinceLimitsOptions
 
 
 class RinceLimits(Stage):
@@ -24,23 +24,7 @@ class RinceLimits(Stage):
     its mean for true ones, at `small`, 1/2 and 1.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp64"
-        metrics: ClassVar[tuple[str, ...]] = (
-            "limit_error",
-            "order",
-            "linear_error",
-            "gradient_error",
-            "pull_0",
-            "pull_half",
-            "pull_1",
-        )
-        anchors: PositiveInt = 512
-        negatives: PositiveInt = 128
-        dim: Annotated[int, Field(ge=2)] = 32
-        temperature: PositiveFloat = 0.5
-        weight: PositiveFloat = 0.01
-        small: PositiveFloat = 1e-4
+    Options = RinceLimitsOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,14 +11,7 @@ from torch.nn import functional as F
 from repro.data.images import ImageSet
 from repro.engine.keys import generator, key, permutation
 from repro.engine.stage import Context, Outcome, Stage
-from repro.options import (
-    Collection,
-    Field,
-    PositiveFloat,
-    PositiveInt,
-    Probability,
-    StageOptions,
-)
+from repro.experiments.self_distillation_probe_options import SelfDistillationProbeOptions
 from repro.pictures import plot
 
 
@@ -34,29 +27,7 @@ class SelfDistillationProbe(Stage):
     `above_one`, the best of the student's for 0 < ξ ≤ 1 and for ξ > 1; `best_xi`. The picture is accuracy.svg.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp64"
-        splits: ClassVar[tuple[str, ...]] = ("train", "test")
-
-        train: PositiveInt = 2000
-        corruption: Probability = 0.5
-        decay: PositiveFloat
-        xi: Annotated[tuple[PositiveFloat, ...], Field(min_length=2)] = (
-            0.25,
-            0.5,
-            0.75,
-            1.0,
-            1.5,
-            2.0,
-            2.5,
-            3.0,
-        )
-        iterations: PositiveInt = 500
-
-        @property
-        def metrics(self) -> Collection[str]:
-            at_xi = [f"xi_{xi:g}".replace(".", "_") for xi in (0, *self.xi)]
-            return [*at_xi, "up_to_one", "above_one", "best_xi"]
+    Options = SelfDistillationProbeOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

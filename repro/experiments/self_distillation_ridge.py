@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from repro.engine.keys import generator, key
 from repro.engine.stage import Context, Outcome, Stage
-from repro.options import Field, PositiveFloat, PositiveInt, StageOptions
+from repro.experiments.self_distillation_ridge_options import SelfDistillationRidgeOptions
 from repro.pictures import plot
 
 
@@ -26,24 +26,7 @@ class SelfDistillationRidge(Stage):
     The picture error.svg shows the student's error against ξ.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp64"
-        metrics: ClassVar[tuple[str, ...]] = (
-            "xi",
-            "student",
-            "teacher",
-            "best_teacher",
-            "best_student",
-            "gain",
-        )
-        dim: PositiveInt = 30
-        samples: PositiveInt = 60
-        largest: PositiveFloat = 5.0
-        smallest: PositiveFloat = 0.5
-        alignment: float = 0.0
-        noise: PositiveFloat = 1.0
-        ridge: PositiveFloat = 1.0
-        ridges: Annotated[int, Field(ge=2)] = 1201
+    Options = SelfDistillationRidgeOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

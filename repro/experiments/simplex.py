@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any
 
 import torch
-from pydantic import model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -19,8 +18,8 @@ from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.method import unit
 from repro.engine.stage import Context, Outcome, Stage
+from repro.experiments.simplex_options import SimplexOptions
 from repro.methods.supcon import supcon_loss
-from repro.options import Field, PositiveFloat, PositiveInt, StageOptions
 from repro.pictures import plot
 
 
@@ -35,24 +34,7 @@ class Simplex(Stage):
     average `cosine_mean`; `spread`, the largest distance of an embedding from its class mean.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp64"
-        metrics: ClassVar[tuple[str, ...]] = ("loss", "gap", "cosine", "cosine_mean", "spread")
-        loss: Literal["supcon", "cross_entropy"]
-        classes: Annotated[int, Field(ge=2)]
-        points: Annotated[int, Field(ge=2)]
-        dim: PositiveInt
-        temperature: PositiveFloat = 1.0
-        weight_norm: PositiveFloat = 1.0
-        steps: PositiveInt = 10
-
-        @model_validator(mode="after")
-        def _room_for_the_simplex(self) -> Any:
-            if self.dim < self.classes - 1:
-                raise ValueError(
-                    f"a simplex of {self.classes} classes needs `dim` of {self.classes - 1} or more"
-                )
-            return self
+    Options = SimplexOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

@@ -7,18 +7,17 @@ d_λ = ⟨P_λ, M⟩ for the table P_λ that minimises ⟨P, M⟩ − h(P)/λ am
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
-from pydantic import model_validator
 from scipy import sparse
 from scipy.optimize import linprog
 from torch import Tensor
 
 from repro.engine.keys import generator, key
 from repro.engine.stage import Context, Outcome, Stage
-from repro.options import Field, PositiveFloat, PositiveInt, StageOptions
+from repro.experiments.sinkhorn_limits_options import SinkhornLimitsOptions
 from repro.pictures import plot
 
 
@@ -34,26 +33,7 @@ class SinkhornLimits(Stage):
     between which d_λ falls; `marginal_error`, the largest remaining error before rounding.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp64"
-        metrics: ClassVar[tuple[str, ...]] = (
-            "independence_gap",
-            "independence_slope",
-            "transport_gap",
-            "bound_share",
-            "falling",
-            "marginal_error",
-        )
-        bins: Annotated[int, Field(ge=2)] = 64
-        strengths: Annotated[tuple[PositiveFloat, ...], Field(min_length=2)]
-        tolerance: PositiveFloat = 1e-9
-        iterations: PositiveInt = 100_000
-
-        @model_validator(mode="after")
-        def _rising(self) -> Any:
-            if list(self.strengths) != sorted(set(self.strengths)):
-                raise ValueError("`strengths` must rise")
-            return self
+    Options = SinkhornLimitsOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

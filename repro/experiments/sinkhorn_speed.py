@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,13 +12,7 @@ from torch import Tensor
 from repro.engine.keys import generator, key
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.sinkhorn_limits import problem, transport
-from repro.options import (
-    Collection,
-    Field,
-    PositiveFloat,
-    PositiveInt,
-    StageOptions,
-)
+from repro.experiments.sinkhorn_speed_options import SinkhornSpeedOptions
 
 
 class SinkhornSpeed(Stage):
@@ -34,18 +28,7 @@ class SinkhornSpeed(Stage):
     optimum, less 1.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp64"
-
-        bins: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
-        strength: PositiveFloat
-        tolerance: PositiveFloat = 0.01
-        repeats: PositiveInt = 5
-        at_most: PositiveInt | None = None
-
-        @property
-        def metrics(self) -> Collection[str]:
-            return [f"{what}_{d}" for what in ("speedup", "iterations", "error") for d in self.bins]
+    Options = SinkhornSpeedOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

@@ -6,7 +6,7 @@ The experiment of the authors' train_audio.py.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,14 +14,7 @@ from torch import Tensor
 from repro.data.audio import clip
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.coordinate_fit import contenders, train
-from repro.options import (
-    Collection,
-    Field,
-    Optimizer,
-    PositiveFloat,
-    PositiveInt,
-    StageOptions,
-)
+from repro.experiments.siren_audio_options import SirenAudioOptions
 from repro.pictures import plot
 
 BLOCKS = 100  # of the picture of errors
@@ -39,22 +32,7 @@ class SirenAudio(Stage):
     `error.svg`, the errors over time.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp64"
-        trains: ClassVar[bool] = True
-        clip: Literal["bach", "counting", "synthetic"]
-        samples: Annotated[int, Field(ge=16)] | None = None
-        span: PositiveFloat = 100.0
-        steps: PositiveInt = 9001
-        optimizer: Optimizer = Optimizer(name="adam", lr=1e-4)
-        width: PositiveInt = 256
-        hidden: PositiveInt = 3
-        omega: PositiveFloat = 30.0
-        against: tuple[Literal["relu", "tanh", "relu_pe"], ...] = ("relu", "relu_pe")
-
-        @property
-        def metrics(self) -> Collection[str]:
-            return [*(f"{net}_mse" for net in ("siren", *self.against)), "silence_mse", "siren_snr"]
+    Options = SirenAudioOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

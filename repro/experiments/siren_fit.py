@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any
 
 import torch
 from PIL import Image, ImageDraw
@@ -17,14 +17,7 @@ from torchvision.transforms import functional as pictures
 
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.coordinate_fit import contenders, train
-from repro.options import (
-    Collection,
-    Field,
-    Optimizer,
-    PositiveFloat,
-    PositiveInt,
-    StageOptions,
-)
+from repro.experiments.siren_fit_options import SirenFitOptions
 from repro.pictures import optional
 
 
@@ -39,25 +32,7 @@ class SirenFit(Stage):
     picture of the image beside each fit is `fits.png`.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp32"
-        trains: ClassVar[bool] = True
-        splits: ClassVar[tuple[str, ...]] = ("train",)
-        side: Annotated[int, Field(ge=8)] = 256
-        steps: PositiveInt = 500
-        optimizer: Optimizer = Optimizer(name="adam", lr=1e-4)
-        width: PositiveInt = 256
-        hidden: PositiveInt = 3
-        omega: PositiveFloat = 30.0
-        against: Annotated[tuple[Literal["relu", "tanh", "relu_pe"], ...], Field(min_length=1)] = (
-            "relu",
-            "tanh",
-            "relu_pe",
-        )
-
-        @property
-        def metrics(self) -> Collection[str]:
-            return [*(f"{net}_psnr" for net in ("siren", *self.against)), "psnr_gap"]
+    Options = SirenFitOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any
 
 import torch
 from scipy.special import hankel2
@@ -19,15 +19,8 @@ from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.coordinate_fit import CHUNK, LOGGED, contenders
 from repro.experiments.siren_fit import grid
+from repro.experiments.siren_helmholtz_options import SirenHelmholtzOptions
 from repro.networks.derivatives import jets
-from repro.options import (
-    Collection,
-    Field,
-    Optimizer,
-    PositiveFloat,
-    PositiveInt,
-    StageOptions,
-)
 from repro.pictures import new_figure, optional, save
 
 LAYER = 0.5  # width of the absorbing layer on each side of [−1, 1]²
@@ -47,23 +40,7 @@ class SirenHelmholtz(Stage):
     free space (see `free_space`). Picture: `fields.png`, real parts.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp32"
-        trains: ClassVar[bool] = True
-        wavenumber: PositiveFloat = 20.0
-        variance: PositiveFloat = 1e-4
-        points: PositiveInt = 52900
-        source_points: PositiveInt = 100
-        steps: PositiveInt = 50000
-        optimizer: Optimizer = Optimizer(name="adam", lr=2e-5)
-        width: PositiveInt = 256
-        hidden: PositiveInt = 3
-        omega: PositiveFloat = 30.0
-        against: Annotated[tuple[Literal["relu", "tanh"], ...], Field(min_length=1)] = ("tanh",)
-
-        @property
-        def metrics(self) -> Collection[str]:
-            return [f"{net}_error" for net in ("siren", *self.against)]
+    Options = SirenHelmholtzOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

@@ -7,7 +7,7 @@ train_poisson_grad_img.py and train_poisson_lapl_img.py.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any
 
 import torch
 from scipy import ndimage
@@ -16,15 +16,8 @@ from torch import Tensor, nn
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.coordinate_fit import CHUNK, contenders, train
 from repro.experiments.siren_fit import draw, grid, psnr, resized
+from repro.experiments.siren_poisson_options import SirenPoissonOptions
 from repro.networks import derivatives
-from repro.options import (
-    Collection,
-    Field,
-    Optimizer,
-    PositiveFloat,
-    PositiveInt,
-    StageOptions,
-)
 
 LEGIBLE = 128  # pixels
 
@@ -42,24 +35,7 @@ class SirenPoisson(Stage):
     `integrated`). Pictures of both: `images.png`, `fields.png`.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp32"
-        trains: ClassVar[bool] = True
-        splits: ClassVar[tuple[str, ...]] = ("train",)
-        side: Annotated[int, Field(ge=8)] = 128
-        supervise: Literal["gradient", "laplacian"] = "gradient"
-        amplify: PositiveFloat = 1.0
-        steps: PositiveInt = 1000
-        optimizer: Optimizer = Optimizer(name="adam", lr=1e-4)
-        width: PositiveInt = 256
-        hidden: PositiveInt = 3
-        omega: PositiveFloat = 30.0
-        against: tuple[Literal["relu", "tanh", "relu_pe"], ...] = ("tanh", "relu_pe")
-
-        @property
-        def metrics(self) -> Collection[str]:
-            kinds = ("psnr", "field_psnr")
-            return ["spectral_psnr", *(f"{net}_{kind}" for net in ("siren", *self.against) for kind in kinds)]
+    Options = SirenPoissonOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from copy import deepcopy
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,9 +17,9 @@ from repro.engine.batches import Batches
 from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
+from repro.experiments.slot_discovery_options import SlotDiscoveryOptions
 from repro.experiments.tetrominoes import Scenes, scenes
 from repro.networks.slot_attention import Decomposition, SlotAttention, SlotAutoencoder
-from repro.options import Field, PositiveFloat, PositiveInt, StageOptions
 from repro.pictures import COLOURS
 
 LOGGED = 50  # points of the curve in a whole run
@@ -38,24 +38,7 @@ class SlotDiscovery(Stage):
     The picture `slots.png` shows scenes, their reconstructions and segments, and each slot's part.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp32"
-        trains: ClassVar[bool] = True
-        metrics: ClassVar[tuple[str, ...]] = ("ari", "colour_ari", "mse", "asymmetry")
-        side: Annotated[int, Field(ge=8)] = 35
-        cell: PositiveInt = 5
-        scenes: PositiveInt = 60_000
-        test_scenes: PositiveInt = 320
-        slots: Annotated[int, Field(ge=2, le=7)] = 4
-        size: PositiveInt = 64
-        iterations: PositiveInt = 3
-        width: PositiveInt = 32
-        kernel: PositiveInt = 5
-        batch: PositiveInt = 64
-        steps: PositiveInt = 500_000
-        lr: PositiveFloat = 4e-4
-        warmup: PositiveInt = 10_000
-        half_life: PositiveFloat = 100_000
+    Options = SlotDiscoveryOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

@@ -7,7 +7,7 @@ without contrast, although it is asked for.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from repro.engine.keys import generator, key, permutation
 from repro.engine.loop import Loop
 from repro.engine.method import unit
 from repro.engine.stage import Context, Outcome, Stage
-from repro.options import Field, NonNegativeFloat, PositiveFloat, PositiveInt, Probability, StageOptions
+from repro.experiments.sparse_coding_landscape_options import SparseCodingLandscapeOptions
 
 
 class SparseCodingLandscape(Stage):
@@ -37,28 +37,7 @@ class SparseCodingLandscape(Stage):
     mean cosine of the representations of two views of a sample, and `similarity`, of two samples' (1 if collapsed).
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp32"
-        trains: ClassVar[bool] = True
-        metrics: ClassVar[tuple[str, ...]] = (
-            "max_cosine",
-            "median_cosine",
-            "min_cosine",
-            "start_cosine",
-            "alignment",
-            "similarity",
-        )
-        loss: Literal["infonce", "alignment"] = "infonce"
-        samples: PositiveInt = 3000
-        dim: PositiveInt = 50
-        latents: Annotated[int, Field(ge=2)] = 10
-        neurons: PositiveInt = 50
-        noise: NonNegativeFloat = 0.0
-        keep: Probability = 0.5
-        temperature: PositiveFloat = 0.05
-        lr: PositiveFloat = 0.005
-        batch: PositiveInt = 512
-        epochs: PositiveInt = 8000
+    Options = SparseCodingLandscapeOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any
 
 import torch
-from pydantic import model_validator
 from torch import Tensor, nn
 
 from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
-from repro.options import (
-    Collection,
-    Field,
-    PositiveFloat,
-    PositiveInt,
-    StageOptions,
-)
+from repro.experiments.stepwise_barlow_options import StepwiseBarlowOptions
 from repro.pictures import plot
 
 
@@ -36,26 +29,7 @@ class StepwiseBarlow(Stage):
     `embedding_error`, ‖Wᵀ W − Γ⁻¹ restricted to the top d‖ over the latter's norm.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp64"
-        trains: ClassVar[bool] = True
-        spectrum: Annotated[tuple[PositiveFloat, ...], Field(min_length=2)]
-        dim: Annotated[int, Field(ge=2)]
-        start: Literal["aligned", "random"] = "aligned"
-        scale: PositiveFloat = 1e-3
-        lr: PositiveFloat = 0.005
-        steps: PositiveInt = 10000
-
-        @model_validator(mode="after")
-        def _enough_eigenvalues(self) -> Any:
-            if self.dim > len(self.spectrum):
-                raise ValueError("`dim` must not be more than the number of eigenvalues, those of `spectrum`")
-            return self
-
-        @property
-        def metrics(self) -> Collection[str]:
-            errors = ("time_error", "naive_error", "plateau_error", "trajectory_error", "embedding_error")
-            return [*(f"time_{j + 1}" for j in range(self.dim)), "loss", *errors]
+    Options = StepwiseBarlowOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

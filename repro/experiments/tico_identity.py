@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from repro.engine.keys import generator, key
 from repro.engine.method import unit
 from repro.engine.stage import Context, Outcome, Stage
+from repro.experiments.tico_identity_options import TicoIdentityOptions
 from repro.methods.tico import TiCo
 from repro.networks.build import Bare
-from repro.options import NonNegativeFloat, PositiveInt, Probability, StageOptions
 
 
 class TicoIdentity(Stage):
@@ -22,14 +22,7 @@ class TicoIdentity(Stage):
     1 − E z·t + ρ (1 − β) Σ_k β^(T−k) E_i E_j (z_j·z_{k,i})², at any batch T.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp64"
-        metrics: ClassVar[tuple[str, ...]] = ("loss_error", "gradient_error")
-        samples: PositiveInt = 64
-        dim: PositiveInt = 32
-        batches: PositiveInt = 20
-        rho: NonNegativeFloat = 8.0
-        beta: Probability = 0.9
+    Options = TicoIdentityOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

@@ -6,7 +6,7 @@ There is no network and no data: the points themselves are drawn or optimised.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +16,8 @@ from repro.engine.loop import Loop
 from repro.engine.method import unit
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.simplex import draw, minimise
+from repro.experiments.uniform_sphere_options import UniformSphereOptions
 from repro.methods.align_uniform import uniformity
-from repro.options import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, StageOptions
 
 
 class UniformSphere(Stage):
@@ -32,14 +32,7 @@ class UniformSphere(Stage):
     and largest.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp64"
-        metrics: ClassVar[tuple[str, ...]] = ("loss", "loss_all", "above_bound", "nearest", "nearest_max")
-        points: Annotated[int, Field(ge=2)]
-        dim: Annotated[int, Field(ge=2)]
-        t: PositiveFloat = 2.0
-        shift: NonNegativeFloat = 0.0
-        steps: NonNegativeInt = 0
+    Options = UniformSphereOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import torch
-from pydantic import model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -14,7 +13,7 @@ from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.augmentation_graph import outside
 from repro.experiments.simplex import minimise
-from repro.options import Field, NonNegativeFloat, PositiveFloat, PositiveInt, StageOptions
+from repro.experiments.vicreg_spectral_options import VicregSpectralOptions
 
 
 class VicregSpectral(Stage):
@@ -30,23 +29,7 @@ class VicregSpectral(Stage):
     `error`, of a linear probe of the classes on Z, in % (0 without classes).
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp64"
-        metrics: ClassVar[tuple[str, ...]] = ("loss", "gap", "values_error", "angle", "error")
-        points: Annotated[int, Field(ge=4)] = 80
-        dim: PositiveInt = 4
-        classes: PositiveInt | None = None
-        wobble: NonNegativeFloat = 0.0
-        inputs: PositiveInt | None = None
-        invariance: PositiveFloat = 1.0
-        covariance: PositiveFloat = 1.0
-        steps: PositiveInt = 20
-
-        @model_validator(mode="after")
-        def _classes_fill_the_points(self) -> Any:
-            if self.classes and self.points % self.classes:
-                raise ValueError("`points` must be a multiple of `classes`")
-            return self
+    Options = VicregSpectralOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

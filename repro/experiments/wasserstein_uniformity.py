@@ -6,7 +6,7 @@ There is no network: the embeddings are drawn. The settings are those of the aut
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,14 +16,7 @@ from repro.engine.loop import Loop
 from repro.engine.method import unit
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.uniform_sphere import continuum
-from repro.options import (
-    Collection,
-    Field,
-    PositiveFloat,
-    PositiveInt,
-    Probability,
-    StageOptions,
-)
+from repro.experiments.wasserstein_uniformity_options import WassersteinUniformityOptions
 from repro.pictures import plot
 
 CHANGES = ("instances", "features", "zeros")
@@ -41,20 +34,7 @@ class WassersteinUniformity(Stage):
     copies also `w2_<η>_<change>_<c>`, `lu_<η>_<change>_<c>`.
     """
 
-    class Options(StageOptions):
-        precision: ClassVar[str | None] = "fp32"
-
-        points: Annotated[int, Field(ge=2)]
-        dim: Annotated[int, Field(ge=2)]
-        collapse: Annotated[tuple[Probability, ...], Field(min_length=1)] = (0.0, 0.25, 0.5, 0.75, 0.9)
-        copies: tuple[PositiveInt, ...] = ()
-        t: PositiveFloat = 2.0
-
-        @property
-        def metrics(self) -> Collection[str]:
-            changes = [f"_{how}_{c}" for how in ("instances", "features", "zeros") for c in self.copies]
-            levels = [f"{metric}_{round(100 * share)}" for metric in ("w2", "lu") for share in self.collapse]
-            return [f"{level}{change}" for level in levels for change in ("", *changes)]
+    Options = WassersteinUniformityOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from repro.engine.method import Method, unit
-from repro.options import MethodOptions, NonNegativeFloat, PositiveFloat
+from repro.methods.align_uniform_options import AlignUniformOptions
 
 
 def alignment(x: Tensor, y: Tensor, alpha: float) -> Tensor:
@@ -28,12 +27,7 @@ def uniformity(x: Tensor, t: float) -> Tensor:
 class AlignUniform(Method):
     """Views of a sample lie close together, and each view's embeddings spread over the sphere."""
 
-    class Options(MethodOptions):
-        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
-        align: NonNegativeFloat = 1.0
-        uniform: NonNegativeFloat = 1.0
-        alpha: PositiveFloat = 2.0
-        t: PositiveFloat = 2.0
+    Options = AlignUniformOptions
 
     least = 2  # a sample alone has no negatives
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from repro.engine.method import Method
-from repro.options import MethodOptions, PositiveFloat
+from repro.methods.barlow_twins_options import BarlowTwinsOptions
 
 
 class BarlowTwins(Method):
@@ -18,10 +16,7 @@ class BarlowTwins(Method):
     `off_diagonal` is the paper's λ. `scale` multiplies the loss, as `--scale-loss` of the authors' code does.
     """
 
-    class Options(MethodOptions):
-        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
-        off_diagonal: PositiveFloat = 0.005
-        scale: PositiveFloat = 1.0
+    Options = BarlowTwinsOptions
 
     least = 2  # statistics over the batch
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import Tensor, nn
 
 from repro.engine.method import Method, unit
+from repro.methods.byol_options import BYOLOptions
 from repro.methods.parts.follower import Follower, share
 from repro.networks.build import build_head
-from repro.options import HeadSpec, MethodOptions, Momentum, PositiveFloat
 
 
 class BYOL(Method):
@@ -20,11 +20,7 @@ class BYOL(Method):
     over both directions have a quarter of it.
     """
 
-    class Options(MethodOptions):
-        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
-        predictor: HeadSpec | None
-        momentum: Momentum = Momentum(start=0.996, end=1.0)
-        scale: PositiveFloat = 1.0
+    Options = BYOLOptions
 
     def __init__(self, options: Any, encoder: nn.Module, head: Any):
         super().__init__(options, encoder, head)

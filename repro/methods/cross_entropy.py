@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from repro.engine.method import Method, view_cross_entropy
-from repro.options import MethodOptions, Probability
+from repro.methods.cross_entropy_options import CrossEntropyOptions
 
 
 class CrossEntropy(Method):
@@ -16,8 +16,7 @@ class CrossEntropy(Method):
 
     guarded = ()
 
-    class Options(MethodOptions):
-        label_smoothing: Probability = 0.0
+    Options = CrossEntropyOptions
 
     def embed(self, views: Tensor) -> dict[str, Tensor]:
         """views (n, V, C, H, W) -> logits (n, V, classes)."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 
 from repro.engine.method import Method, unit
-from repro.options import MethodOptions, PositiveFloat
+from repro.methods.dcl_options import DCLOptions
 
 
 def pairs(z: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
@@ -37,12 +35,7 @@ class DCL(Method):
     `stop_weights` says so. `scale` multiplies the loss: codes that add both views' losses have twice this one.
     """
 
-    class Options(MethodOptions):
-        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
-        temperature: PositiveFloat = 0.1
-        weighted_sigma: PositiveFloat | None = None
-        stop_weights: bool | None = None
-        scale: PositiveFloat | None = None
+    Options = DCLOptions
 
     least = 2  # a sample alone has no negatives
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
 from repro.engine.method import Method, unit
 from repro.methods.dcl import pairs
-from repro.options import Field, MethodOptions, PositiveFloat
+from repro.methods.debiased_options import DebiasedOptions
 
 
 def debiased_loss(
@@ -35,10 +34,7 @@ class Debiased(Method):
     `tau_plus` is the probability of that; with 0 the loss is NT-Xent.
     """
 
-    class Options(MethodOptions):
-        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
-        temperature: PositiveFloat = 0.5
-        tau_plus: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    Options = DebiasedOptions
 
     least = 2  # a sample alone has no negatives
 

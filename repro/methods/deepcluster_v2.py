@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from repro.engine.method import Method, unit
+from repro.methods.deepcluster_v2_options import DeepClusterV2Options
 from repro.methods.parts.memory import Bank
 from repro.methods.parts.prototypes import spherical_kmeans
-from repro.options import Field, MethodOptions, PositiveFloat, PositiveInt
 
 
 class DeepClusterV2(Method):
@@ -23,12 +23,7 @@ class DeepClusterV2(Method):
     epoch has met (`drop_last`) belongs to no cluster, and has no loss until the next clustering.
     """
 
-    class Options(MethodOptions):
-        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
-        takes_local: ClassVar[bool] = True
-        prototypes: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (3000, 3000, 3000)
-        temperature: PositiveFloat = 0.1
-        kmeans_iterations: PositiveInt = 10
+    Options = DeepClusterV2Options
 
     assignments: Tensor  # −1: of no cluster
 

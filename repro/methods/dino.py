@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from repro.engine.method import Method, unit
+from repro.methods.dino_options import DINOOptions
 from repro.methods.parts.follower import Follower, share
 from repro.methods.parts.prototypes import WeightNormed, swapped
-from repro.options import MethodOptions, Momentum, NonNegativeInt, PositiveFloat, PositiveInt, Probability
 
 
 class DINO(Method):
@@ -22,18 +22,7 @@ class DINO(Method):
     `teacher_warmup_epochs` has. With `leaves: teacher` later stages get the teacher's encoder and head, as is usual.
     """
 
-    class Options(MethodOptions):
-        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
-        takes_local: ClassVar[bool] = True
-        prototypes: PositiveInt = 65536
-        student_temperature: PositiveFloat = 0.1
-        teacher_temperature: PositiveFloat = 0.04
-        teacher_start: PositiveFloat | None = None
-        teacher_warmup_epochs: NonNegativeInt = 0
-        centre_momentum: Probability = 0.9
-        momentum: Momentum = Momentum(start=0.996, end=1.0)
-        freeze_epochs: NonNegativeInt = 1
-        leaves: Literal["student", "teacher"] | None = None
+    Options = DINOOptions
 
     centre: Tensor
     temperature: Tensor

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import Tensor, nn
 
 from repro.engine.method import Method, unit
+from repro.methods.fastsiam_options import FastSiamOptions
 from repro.networks.build import build_head
-from repro.options import HeadSpec, MethodOptions
 
 
 class FastSiam(Method):
     """The prediction of each view meets the mean projection of all other views of the sample (four views)."""
 
-    class Options(MethodOptions):
-        views_taken: ClassVar[tuple[int, int | None]] = (2, None)
-        predictor: HeadSpec
+    Options = FastSiamOptions
 
     def __init__(self, options: Any, encoder: nn.Module, head: Any):
         super().__init__(options, encoder, head)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
-
 from torch import Tensor
 
 from repro.engine.method import Method, unit
 from repro.methods.dcl import pairs
 from repro.methods.debiased import debiased_loss
-from repro.options import Field, MethodOptions, NonNegativeFloat, PositiveFloat
+from repro.methods.hcl_options import HCLOptions
 
 
 class HCL(Method):
@@ -19,11 +17,7 @@ class HCL(Method):
     0 as well, NT-Xent.
     """
 
-    class Options(MethodOptions):
-        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
-        temperature: PositiveFloat = 0.5
-        tau_plus: Annotated[float, Field(ge=0, lt=1)] = 0.1
-        beta: NonNegativeFloat = 1.0
+    Options = HCLOptions
 
     least = 2  # a sample alone has no negatives
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from repro.engine.method import Method, unit
-from repro.options import MethodOptions, NonNegativeFloat, PositiveInt
+from repro.methods.intl_options import INTLOptions
 
 
 class INTL(Method):
@@ -19,11 +19,7 @@ class INTL(Method):
     0.01 (log₂ m − 3), where m is the batch size for `channel` and the dimension for `batch`.
     """
 
-    class Options(MethodOptions):
-        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
-        axis: Literal["channel", "batch"] = "channel"
-        iterations: PositiveInt = 4
-        trade_off: NonNegativeFloat = 0.05
+    Options = INTLOptions
 
     def __init__(self, options: Any, encoder: nn.Module, head: Any):
         super().__init__(options, encoder, head)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 
 from repro.engine.method import Method, unit
-from repro.options import MethodOptions, PositiveFloat
+from repro.methods.invariant_spread_options import InvariantSpreadOptions
 
 
 class InvariantSpread(Method):
@@ -19,9 +17,7 @@ class InvariantSpread(Method):
     factor of each scalar product gets no gradient.
     """
 
-    class Options(MethodOptions):
-        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
-        temperature: PositiveFloat = 0.1
+    Options = InvariantSpreadOptions
 
     def embed(self, views: Tensor) -> dict[str, Tensor]:
         """views (n, 2, C, H, W) -> f (n, 2, d) on the unit sphere."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from repro.engine.method import Method, unit
+from repro.methods.moco_options import MoCoOptions
 from repro.methods.parts.follower import Follower, share
 from repro.methods.parts.memory import Queue
-from repro.options import MethodOptions, Momentum, PositiveFloat, PositiveInt
 
 
 class MoCo(Method):
@@ -24,15 +24,7 @@ class MoCo(Method):
     matters where `bn_span` is smaller than the batch.
     """
 
-    class Options(MethodOptions):
-        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
-        temperature: PositiveFloat = 0.2
-        queue: PositiveInt = 65536
-        momentum: Momentum = Momentum(start=0.999)
-        symmetric: bool = False
-        second_sees_first: bool | None = None
-        scale: PositiveFloat | None = None
-        shuffle: bool | None = None
+    Options = MoCoOptions
 
     def __init__(self, options: Any, encoder: nn.Module, head: Any):
         super().__init__(options, encoder, head)

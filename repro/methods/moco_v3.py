@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import Tensor, nn
 
 from repro.engine.method import Method, info_nce, unit
+from repro.methods.moco_v3_options import MoCoV3Options
 from repro.methods.parts.follower import Follower, share
 from repro.networks.build import build_head
-from repro.options import HeadSpec, MethodOptions, Momentum, PositiveFloat
 
 
 def ctr(q: Tensor, k: Tensor, temperature: float) -> Tensor:
@@ -23,11 +23,7 @@ class MoCoV3(Method):
     There is no queue. `momentum` rises along a cosine to 1; 0.99 is for long training of Transformers.
     """
 
-    class Options(MethodOptions):
-        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
-        predictor: HeadSpec
-        temperature: PositiveFloat = 0.2
-        momentum: Momentum = Momentum(start=0.99, end=1.0)
+    Options = MoCoV3Options
 
     def __init__(self, options: Any, encoder: nn.Module, head: Any):
         super().__init__(options, encoder, head)

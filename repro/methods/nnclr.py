@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from repro.engine.method import Method, unit
+from repro.methods.nnclr_options import NNCLROptions
 from repro.methods.parts.memory import Queue
 from repro.networks.build import build_head
-from repro.options import HeadSpec, MethodOptions, PositiveFloat, PositiveInt
 
 
 @torch.no_grad()
@@ -26,11 +26,7 @@ class NNCLR(Method):
     The queue takes the projections of view 1, as in the paper's pseudocode.
     """
 
-    class Options(MethodOptions):
-        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
-        predictor: HeadSpec
-        temperature: PositiveFloat = 0.1
-        queue: PositiveInt = 98304
+    Options = NNCLROptions
 
     def __init__(self, options: Any, encoder: nn.Module, head: Any):
         super().__init__(options, encoder, head)

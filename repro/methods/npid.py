@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from repro.engine.method import Method, unit
+from repro.methods.npid_options import NPIDOptions
 from repro.methods.parts.memory import Bank
-from repro.options import MethodOptions, PositiveFloat, PositiveInt, Probability
 
 
 class NPID(Method):
@@ -23,11 +23,7 @@ class NPID(Method):
     which in the authors' code takes the place of the proximal term (section 3.3).
     """
 
-    class Options(MethodOptions):
-        views_taken: ClassVar[tuple[int, int | None]] = (1, 1)
-        temperature: PositiveFloat = 0.07
-        negatives: PositiveInt | None = 4096
-        bank_momentum: Probability = 0.5
+    Options = NPIDOptions
 
     bank: Bank
     log_z: Tensor

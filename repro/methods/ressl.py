@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from repro.engine.method import Method, unit
 from repro.methods.parts.follower import Follower, share
 from repro.methods.parts.memory import Queue
-from repro.options import MethodOptions, Momentum, PositiveFloat, PositiveInt
+from repro.methods.ressl_options import ReSSLOptions
 
 
 class ReSSL(Method):
@@ -21,13 +21,7 @@ class ReSSL(Method):
     shown view 2, which its BatchNorm and an `online` probe then see; the loss is the same.
     """
 
-    class Options(MethodOptions):
-        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
-        temperature: PositiveFloat = 0.1
-        teacher_temperature: PositiveFloat = 0.04
-        queue: PositiveInt = 131072
-        momentum: Momentum = Momentum(start=0.999)
-        both_views: bool | None = None
+    Options = ReSSLOptions
 
     def __init__(self, options: Any, encoder: nn.Module, head: Any):
         super().__init__(options, encoder, head)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from repro.engine.method import Method, unit
-from repro.options import MethodOptions, PositiveFloat
+from repro.methods.simclr_options import SimCLROptions
 
 
 def nt_xent(z: Tensor, temperature: float) -> Tensor:
@@ -31,10 +29,7 @@ class SimCLR(Method):
     `base_temperature` multiplies the loss by temperature / base_temperature, as the SupContrast code does.
     """
 
-    class Options(MethodOptions):
-        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
-        temperature: PositiveFloat = 0.5
-        base_temperature: PositiveFloat | None = None
+    Options = SimCLROptions
 
     def embed(self, views: Tensor) -> dict[str, Tensor]:
         """views (n, 2, C, H, W) -> z (n, 2, d) on the unit sphere."""

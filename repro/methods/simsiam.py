@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import Tensor, nn
 
 from repro.engine.method import Method, unit
+from repro.methods.simsiam_options import SimSiamOptions
 from repro.networks.build import build_head
-from repro.options import HeadSpec, MethodOptions
 
 
 class SimSiam(Method):
@@ -19,11 +19,7 @@ class SimSiam(Method):
     show it. With `constant_predictor_rate` the schedule leaves the predictor's rate alone (Table 1, row c).
     """
 
-    class Options(MethodOptions):
-        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
-        predictor: HeadSpec | None
-        stop_gradient: bool = True
-        constant_predictor_rate: bool = False
+    Options = SimSiamOptions
 
     def __init__(self, options: Any, encoder: nn.Module, head: Any):
         super().__init__(options, encoder, head)

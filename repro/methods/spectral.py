@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 
 from repro.engine.method import Method, exact
-from repro.options import MethodOptions, PositiveFloat
+from repro.methods.spectral_options import SpectralOptions
 
 
 class Spectral(Method):
@@ -18,9 +16,7 @@ class Spectral(Method):
     mu, which this one, the paper's, is not; for mu = 1 both are the same.
     """
 
-    class Options(MethodOptions):
-        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
-        mu: PositiveFloat = 1.0
+    Options = SpectralOptions
 
     least = 2  # a sample alone has no negatives
 

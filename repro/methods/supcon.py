@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from repro.engine.method import Method, unit
-from repro.options import MethodOptions, PositiveFloat
+from repro.methods.supcon_options import SupConOptions
 
 
 def supcon_loss(z: Tensor, label: Tensor, temperature: float) -> Tensor:
@@ -29,9 +29,7 @@ class SupCon(Method):
     loss is that of the paper.
     """
 
-    class Options(MethodOptions):
-        temperature: PositiveFloat = 0.1
-        base_temperature: PositiveFloat | None = None
+    Options = SupConOptions
 
     least = 2  # a sample alone has no negatives
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from repro.engine.method import Method, unit
 from repro.methods.parts.memory import Queue
 from repro.methods.parts.prototypes import Prototypes, WeightNormed, sinkhorn, swapped
-from repro.options import MethodOptions, NonNegativeInt, PositiveFloat, PositiveInt
+from repro.methods.swav_options import SwAVOptions
 
 
 class SwAV(Method):
@@ -22,18 +22,7 @@ class SwAV(Method):
     authors' code; elsewhere they have a `learnt_scale` each, by weight normalisation, or a `bias`.
     """
 
-    class Options(MethodOptions):
-        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
-        takes_local: ClassVar[bool] = True
-        prototypes: PositiveInt = 3000
-        temperature: PositiveFloat = 0.1
-        epsilon: PositiveFloat = 0.05
-        iterations: PositiveInt = 3
-        queue: NonNegativeInt = 0
-        queue_from_epoch: NonNegativeInt = 15
-        freeze_steps: NonNegativeInt = 0
-        learnt_scale: bool | None = None
-        bias: bool | None = None
+    Options = SwAVOptions
 
     queued: Tensor
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from repro.engine.method import Method, unit
 from repro.methods.parts.follower import Follower, share
-from repro.options import MethodOptions, Momentum, NonNegativeFloat, Probability
+from repro.methods.tico_options import TiCoOptions
 
 
 class TiCo(Method):
@@ -21,12 +21,7 @@ class TiCo(Method):
     says otherwise.
     """
 
-    class Options(MethodOptions):
-        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
-        rho: NonNegativeFloat = 8.0
-        beta: Probability = 0.9
-        momentum: Momentum = Momentum(start=0.99, end=1.0)
-        stop_covariance: bool | None = None
+    Options = TiCoOptions
 
     covariance: Tensor
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from torch import Tensor
 
 from repro.engine.method import Method
-from repro.options import MethodOptions, NonNegativeFloat
+from repro.methods.vicreg_options import VICRegOptions
 
 
 class VICReg(Method):
@@ -17,11 +15,7 @@ class VICReg(Method):
     (eq. 6); the authors' code takes the mean of the two variance terms, which is half this `variance`.
     """
 
-    class Options(MethodOptions):
-        views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
-        invariance: NonNegativeFloat = 25.0
-        variance: NonNegativeFloat = 25.0
-        covariance: NonNegativeFloat = 1.0
+    Options = VICRegOptions
 
     least = 2  # variances over the batch
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from repro.engine.method import Method, unit
 from repro.errors import UserError
 from repro.methods.parts.whitening import whiten
-from repro.options import MethodOptions, NonNegativeFloat, PositiveInt
+from repro.methods.wmse_options import WMSEOptions
 
 
 class WMSE(Method):
@@ -22,12 +22,7 @@ class WMSE(Method):
     the share of the identity in the covariance. With `stop_second` the later view of each pair gets no gradient.
     """
 
-    class Options(MethodOptions):
-        views_taken: ClassVar[tuple[int, int | None]] = (2, None)
-        size: PositiveInt = 128
-        iterations: PositiveInt = 1
-        eps: NonNegativeFloat = 0.0
-        stop_second: bool | None = None
+    Options = WMSEOptions
 
     def __init__(self, options: Any, encoder: nn.Module, head: Any):
         super().__init__(options, encoder, head)

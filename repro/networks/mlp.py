@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from math import prod
-from typing import Annotated, Any, Literal
+from typing import Any
 
 from torch import Tensor, nn
 
-from repro.options import Field, NetworkOptions, PositiveInt
+from repro.networks.mlp_options import MLPOptions
 
 _ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU}
 
@@ -27,10 +27,7 @@ class MLP(nn.Module):
     backbones, so that what is learnt on top is the head's.
     """
 
-    class Options(NetworkOptions):
-        hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
-        activation: Literal["relu", "tanh", "gelu"] = "relu"
-        norm: bool = False
+    Options = MLPOptions
 
     def __init__(self, options: Any, shape: tuple[int, ...]):
         super().__init__()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 from torchvision.models.resnet import ResNet as TorchvisionResNet
 
-from repro.options import NetworkOptions, PositiveInt
+from repro.networks.resnet_options import ResNetOptions
 
 _LAYERS: dict[str, tuple[type[BasicBlock | Bottleneck], list[int]]] = {
     "resnet18": (BasicBlock, [2, 2, 2, 2]),
@@ -24,12 +24,7 @@ class ResNet(nn.Module):
     32×32 images; `stem_padding` is 1 unless given (solo-learn has 2). With `cifar-pool` the pooling stays.
     """
 
-    names = ("resnet18", "resnet34", "resnet50")
-
-    class Options(NetworkOptions):
-        stem: Literal["imagenet", "cifar", "cifar-pool"] = "imagenet"
-        stem_padding: PositiveInt | None = None
-        zero_init_residual: bool = False
+    Options = ResNetOptions
 
     def __init__(self, options: Any, shape: tuple[int, ...]):
         super().__init__()

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
-from repro.options import NetworkOptions, PositiveInt
+from repro.networks.resnet_cifar_options import SmallResNetOptions
 
 
 class SmallResNet(nn.Module):
@@ -18,11 +18,7 @@ class SmallResNet(nn.Module):
     1 in the paper; 2 makes the network four times cheaper.
     """
 
-    names = ("resnet8", "resnet14", "resnet20", "resnet32", "resnet44", "resnet56", "resnet110")
-
-    class Options(NetworkOptions):
-        width: PositiveInt = 16
-        stride: PositiveInt = 1
+    Options = SmallResNetOptions
 
     def __init__(self, options: Any, shape: tuple[int, ...]):
         super().__init__()

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from repro.options import NetworkOptions
+from repro.networks.small_alexnet_options import SmallAlexNetOptions
 
 
 class SmallAlexNet(nn.Module):
@@ -17,8 +17,7 @@ class SmallAlexNet(nn.Module):
     2 after the first, the second and the last; two layers of 4096 with BatchNorm. Weights ~ N(0, 0.02²).
     """
 
-    class Options(NetworkOptions):
-        pass
+    Options = SmallAlexNetOptions
 
     def __init__(self, options: Any, shape: tuple[int, ...]):
         super().__init__()

@@ -1,13 +1,9 @@
 """The vocabulary in which methods, stages, networks and views declare their options.
 
-A component's options are a class named `Options` inside the component's class:
+A component's options are a class of their own beside the component's, see `repro.components`:
 
-    class SupCon(Method):
-        class Options(MethodOptions):
-            temperature: PositiveFloat = 0.1
-
-The class may use only names from this package, `pydantic` and `typing`, so that it can be read without
-importing torch (see `repro.components`).
+    class SupConOptions(MethodOptions):     # methods/contrastive/supcon_options.py
+        temperature: PositiveFloat = 0.1
 """
 
 from __future__ import annotations
@@ -16,7 +12,7 @@ from collections.abc import Collection
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from repro.options.base import Options, Probability
+from repro.options.base import ComponentOptions, Options, Probability
 from repro.options.components import (
     BackboneSpec,
     HeadOptions,
@@ -48,6 +44,7 @@ __all__ = [
     "Batch",
     "Blur",
     "Collection",
+    "ComponentOptions",
     "Crop",
     "DataOptions",
     "Field",

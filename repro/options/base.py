@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, ClassVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
@@ -52,6 +52,12 @@ class Options(BaseModel):
             raise ValidationError.from_exception_data(
                 error.title, [_with_suggestion(e, cls.model_fields) for e in error.errors()]
             ) from None
+
+
+class ComponentOptions(Options):
+    """Options of a component of any kind; `names` are those of a family in one file (default: the file's name)."""
+
+    names: ClassVar[tuple[str, ...]]
 
 
 @cache

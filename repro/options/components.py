@@ -8,11 +8,11 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, SerializeAsAny, WithJsonSchema
 
-from repro.options.base import Options
+from repro.options.base import ComponentOptions, Options
 from repro.options.views import ViewOptions, Views
 
 
-class MethodOptions(Options):
+class MethodOptions(ComponentOptions):
     """Options of a training objective, chosen by `name`.
 
     `views_taken` says how many views of a sample the method takes, at least and at most; `takes_local` whether it
@@ -39,7 +39,7 @@ class MethodOptions(Options):
             raise ValueError(f"method `{self.name}` takes no `local` views")
 
 
-class HeadOptions(Options):
+class HeadOptions(ComponentOptions):
     """Options of a head on top of a backbone, chosen by `kind`; `classifies` if it has an output for each class."""
 
     kind: str
@@ -59,7 +59,7 @@ class Ref:
 NetworkOf = Annotated[str, Ref("network")]
 
 
-class StageOptions(Options):
+class StageOptions(ComponentOptions):
     """Options of one stage of a recipe, chosen by `kind`. What is asked of them here is known before anything runs.
 
     `trains` says whether what the stage measures comes from the training of a network by gradient descent;
@@ -115,7 +115,7 @@ HeadSpec = Annotated[
 ]
 
 
-class NetworkOptions(Options):
+class NetworkOptions(ComponentOptions):
     """A backbone, chosen by `backbone`, and the head that a method puts on it."""
 
     backbone: str

@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from repro.options.base import Options, Probability
+from repro.options.base import ComponentOptions, Options, Probability
 
 
 def _rising(pair: tuple[float, float]) -> tuple[float, float]:
@@ -130,7 +130,7 @@ def _without_local(views: Views | ViewOptions) -> Views | ViewOptions:
     return views
 
 
-class ViewOptions(Options):
+class ViewOptions(ComponentOptions):
     """How samples that are not images become views, chosen by `kind`."""
 
     local: ClassVar[None] = None

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from itertools import islice
-from typing import Any, get_args
+from typing import get_args
 
 from pydantic.fields import FieldInfo
 
-from repro.components import OUTSIDE
 from repro.data.declare import declaration
 from repro.data.declare import names as dataset_names
 from repro.errors import UserError, suggestion
@@ -103,11 +102,12 @@ def _data(recipe: Recipe) -> Iterator[Contradiction]:
 def _declared(stage: StageOptions, what: str) -> Collection[str]:
     """The stage's `metrics`, `leaves` or `splits`."""
     try:
-        found: Any = getattr(stage, what)
-    except NameError as error:
+        found: Collection[str] = getattr(stage, what)
+    except Exception as error:  # somebody's code
+        fault = f"{type(error).__name__}: {error}"
         raise UserError(
-            f"Stage kind `{stage.kind}`: `{what}` of its options uses `{error.name}`; {OUTSIDE}."
-        ) from None
+            f"Stage kind `{stage.kind}`: its options cannot say their `{what}` ({fault})."
+        ) from error
     return found
 
 

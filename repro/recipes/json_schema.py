@@ -51,7 +51,7 @@ def _alternatives(folders: tuple[str, ...], key: str, definitions: dict[str, Any
         reference = f"{components.label(folders)}-{name}"
         if reference not in definitions:
             definitions[reference] = {}
-            options = components.declared_options(*components.find(folders, name)).model_json_schema()
+            options = components.find(folders, name).model_json_schema()
             options["properties"][key] = {"const": name}
             definitions[reference] = _filled(options, definitions)
         found.append({"$ref": f"#/$defs/{reference}"})

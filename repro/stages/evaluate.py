@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 from torch import Tensor
 
 from repro.engine.features import accuracy, extract, frozen, labelled
 from repro.engine.stage import Context, Outcome, Stage
 from repro.networks.build import trained
-from repro.options import (
-    Collection,
-    Ref,
-    StageOptions,
-)
+from repro.stages.evaluate_options import EvaluateOptions
 
 
 class Evaluate(Stage):
     """Runs encoder and head once over the test split. Metrics: `top1`, `top5`, percent."""
 
-    class Options(StageOptions):
-        divides: ClassVar[bool] = True
-        metrics: ClassVar[tuple[str, ...]] = ("top1", "top5")
-        of: Annotated[str, Ref("classifier")]
-        split: str = "test"
-
-        @property
-        def splits(self) -> Collection[str]:
-            return (self.split,)
+    Options = EvaluateOptions
 
     def run(self, ctx: Context) -> Outcome:
         data = labelled(ctx, self.options.split)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,14 +16,7 @@ from repro.engine.method import Method
 from repro.engine.stage import Context, Outcome, Stage, tiny
 from repro.methods.cross_entropy import CrossEntropy
 from repro.networks.build import trained, untrained
-from repro.options import (
-    Field,
-    LabelledViewsSpec,
-    NetworkOf,
-    PositiveFloat,
-    TrainingOptions,
-    Views,
-)
+from repro.stages.fine_tune_options import FineTuneOptions
 
 
 class FineTune(Stage):
@@ -34,13 +27,7 @@ class FineTune(Stage):
     Metrics: `top1`, `top5`, percent of the test split.
     """
 
-    class Options(TrainingOptions):
-        metrics: ClassVar[tuple[str, ...]] = ("top1", "top5")
-        splits: ClassVar[tuple[str, ...]] = ("train", "test")
-        of: NetworkOf
-        fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
-        views: LabelledViewsSpec = Views()
-        head_lr: PositiveFloat | None = None
+    Options = FineTuneOptions
 
     def run(self, ctx: Context) -> Outcome:
         o, test = self.options, labelled(ctx, "test")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from repro.engine.features import accuracy, extract, frozen, labelled
 from repro.engine.method import unit
 from repro.engine.stage import Context, Outcome, Stage
 from repro.networks.build import trained
-from repro.options import NetworkOf, PositiveFloat, PositiveInt, StageOptions
+from repro.stages.knn_options import KNNOptions
 
 
 class KNN(Stage):
@@ -24,14 +24,7 @@ class KNN(Stage):
     test split.
     """
 
-    class Options(StageOptions):
-        divides: ClassVar[bool] = True
-        metrics: ClassVar[tuple[str, ...]] = ("top1", "top5")
-        splits: ClassVar[tuple[str, ...]] = ("train", "test")
-        of: NetworkOf
-        k: PositiveInt = 200
-        temperature: PositiveFloat = 0.1
-        features: Literal["encoder", "head"] | None = None
+    Options = KNNOptions
 
     def run(self, ctx: Context) -> Outcome:
         train, test = labelled(ctx, "train"), labelled(ctx, "test")

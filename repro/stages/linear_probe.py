@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from repro.engine.keys import key
 from repro.engine.method import Method, view_cross_entropy
 from repro.engine.stage import Context, Outcome, Stage, tiny
 from repro.networks.build import trained, untrained
-from repro.options import LabelledViewsSpec, NetworkOf, TrainingOptions, Views
+from repro.stages.linear_probe_options import LinearProbeOptions
 
 
 class LinearProbe(Stage):
@@ -22,11 +22,7 @@ class LinearProbe(Stage):
     Metrics: `top1`, `top5`, percent of the test split.
     """
 
-    class Options(TrainingOptions):
-        metrics: ClassVar[tuple[str, ...]] = ("top1", "top5")
-        splits: ClassVar[tuple[str, ...]] = ("train", "test")
-        of: NetworkOf
-        views: LabelledViewsSpec = Views()
+    Options = LinearProbeOptions
 
     def run(self, ctx: Context) -> Outcome:
         data, test = labelled(ctx, "train"), labelled(ctx, "test")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,8 +14,8 @@ from repro.engine.keys import key
 from repro.engine.stage import Context, Outcome, Stage
 from repro.errors import UserError
 from repro.networks.build import trained
-from repro.options import Field, NetworkOf, PositiveFloat, PositiveInt, StageOptions
 from repro.stages.fine_tune import balanced
+from repro.stages.logistic_probe_options import LogisticProbeOptions
 
 HELD_OUT = 0.1  # of each class's training images, when C is chosen
 
@@ -30,14 +30,7 @@ class LogisticProbe(Stage):
     that are fitted, or to unit length. Metrics: `top1`, `top5`, percent of the test split.
     """
 
-    class Options(StageOptions):
-        divides: ClassVar[bool] = True
-        metrics: ClassVar[tuple[str, ...]] = ("top1", "top5")
-        splits: ClassVar[tuple[str, ...]] = ("train", "test")
-        of: NetworkOf
-        C: PositiveFloat | Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
-        features: Literal["standardised", "unit"] = "standardised"
-        iterations: PositiveInt = 1000
+    Options = LogisticProbeOptions
 
     def run(self, ctx: Context) -> Outcome:
         train, test = labelled(ctx, "train"), labelled(ctx, "test")

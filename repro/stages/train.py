@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Any
 
 import torch
-from pydantic import model_validator
 from torch import nn
 
 from repro import components
@@ -17,14 +16,7 @@ from repro.engine.method import Method, names
 from repro.engine.online import Online
 from repro.engine.stage import Context, Outcome, Stage, capped, tiny
 from repro.networks.build import build
-from repro.options import (
-    BackboneSpec,
-    Collection,
-    MethodSpec,
-    OnlineProbe,
-    TrainingOptions,
-    ViewsSpec,
-)
+from repro.stages.train_options import TrainOptions
 
 WIDEST = 256  # of layers, queues and the like in a smoke run
 
@@ -38,30 +30,7 @@ class Train(Stage):
     classifier trained beside the network (its loss is then part of `loss`).
     """
 
-    class Options(TrainingOptions):
-        method: MethodSpec
-        network: BackboneSpec
-        views: ViewsSpec
-        split: str = "train"
-        online: OnlineProbe | None = None
-        collapse: Literal["stop", "record"] | None = None
-
-        @model_validator(mode="after")
-        def _views_that_the_method_takes(self) -> Self:
-            self.method.check(self.views)
-            return self
-
-        @property
-        def metrics(self) -> Collection[str]:
-            return ("loss", "spread", *(("online_top1", "online_top5") if self.online else ()))
-
-        @property
-        def leaves(self) -> Collection[str]:
-            return ("network", "classifier") if self.network.classifies else ("network",)
-
-        @property
-        def splits(self) -> Collection[str]:
-            return (self.split, "test") if self.online else (self.split,)
+    Options = TrainOptions
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options

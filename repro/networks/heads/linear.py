@@ -6,18 +6,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from repro.options import HeadOptions, PositiveInt
+from repro.networks.heads.linear_options import LinearOptions
 
 
 class Linear(nn.Module):
     """features (n, dim) -> (n, out); `out` is the number of classes when it is not given."""
 
-    class Options(HeadOptions):
-        out: PositiveInt | None = None
-
-        @property
-        def classifies(self) -> bool:
-            return self.out is None
+    Options = LinearOptions
 
     def __init__(self, options: Any, dim: int, classes: int):
         super().__init__()

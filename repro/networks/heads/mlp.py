@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor, nn
 
-from repro.options import HeadOptions, PositiveInt
+from repro.networks.heads.mlp_options import MLPOptions
 
 _ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU}
 
@@ -20,15 +20,7 @@ class MLP(nn.Module):
     `bias` and `out_bias` say otherwise, for the inner maps and for the last.
     """
 
-    class Options(HeadOptions):
-        hidden: PositiveInt
-        out: PositiveInt
-        layers: PositiveInt = 2
-        norm: bool = False
-        out_norm: Literal["affine", "plain"] | None = None
-        bias: bool | None = None
-        out_bias: bool | None = None
-        activation: Literal["relu", "gelu"] | None = None
+    Options = MLPOptions
 
     def __init__(self, options: Any, dim: int, classes: int):
         super().__init__()

@@ -1,0 +1,19 @@
+"""Options of the stage `cosine_null`."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from repro.options import Collection, Field, PositiveInt, StageOptions
+
+
+class CosineNullOptions(StageOptions):
+    precision: ClassVar[str | None] = "fp64"
+
+    dims: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1)] = (3, 16, 64, 512)
+    draws: PositiveInt = 100_000
+    classes: PositiveInt = 10
+
+    @property
+    def metrics(self) -> Collection[str]:
+        return [*(f"variance_{dim}" for dim in self.dims), "ks", "combined_ks", "false_positives"]

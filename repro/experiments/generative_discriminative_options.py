@@ -1,0 +1,21 @@
+"""Options of the stage `generative_discriminative`."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from repro.options import Collection, Field, NonNegativeFloat, PositiveFloat, PositiveInt, StageOptions
+
+
+class GenerativeDiscriminativeOptions(StageOptions):
+    precision: ClassVar[str | None] = "fp64"
+
+    classes: Annotated[int, Field(ge=2)] = 2
+    features: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=2)] = (100, 200, 400, 1000)
+    repeats: PositiveInt = 5
+    growth: NonNegativeFloat = 0.0
+    error: Annotated[PositiveFloat, Field(lt=1)] = 0.01
+
+    @property
+    def metrics(self) -> Collection[str]:
+        return [f"{model}_{n}" for model in ("nb", "lr") for n in (*self.features, "slope")]

@@ -1,0 +1,25 @@
+"""Options of the stage `preference_landscape`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from repro.options import PositiveFloat, StageOptions
+
+
+class PreferenceLandscapeOptions(StageOptions):
+    precision: ClassVar[str | None] = "fp64"
+    metrics: ClassVar[tuple[str, ...]] = (
+        "minima",
+        "maxima",
+        "minimum_at",
+        "maximum_at",
+        "minimum",
+        "maximum",
+        "at_zero",
+        "left_error",
+        "right_error",
+    )
+    beta: PositiveFloat = 0.05
+    tau: PositiveFloat = 0.05
+    span: PositiveFloat = 40.0

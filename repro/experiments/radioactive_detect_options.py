@@ -1,0 +1,14 @@
+"""Options of the stage `radioactive_detect`."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from repro.options import Ref, StageOptions
+
+
+class RadioactiveDetectOptions(StageOptions):
+    metrics: ClassVar[tuple[str, ...]] = ("log10_p", "cosine", "residual")
+    splits: ClassVar[tuple[str, ...]] = ("test",)
+    of: Annotated[str, Ref("classifier")]
+    marks: Annotated[str, Ref("marks")]

@@ -1,0 +1,13 @@
+"""Options of the method `simclr`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from repro.options import MethodOptions, PositiveFloat
+
+
+class SimCLROptions(MethodOptions):
+    views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
+    temperature: PositiveFloat = 0.5
+    base_temperature: PositiveFloat | None = None

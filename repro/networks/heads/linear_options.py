@@ -1,0 +1,13 @@
+"""Options of the head `linear`."""
+
+from __future__ import annotations
+
+from repro.options import HeadOptions, PositiveInt
+
+
+class LinearOptions(HeadOptions):
+    out: PositiveInt | None = None
+
+    @property
+    def classifies(self) -> bool:
+        return self.out is None

@@ -1,0 +1,22 @@
+"""Options of the backbone `resnet_cifar`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from repro.options import NetworkOptions, PositiveInt
+
+
+class SmallResNetOptions(NetworkOptions):
+    names: ClassVar[tuple[str, ...]] = (
+        "resnet8",
+        "resnet14",
+        "resnet20",
+        "resnet32",
+        "resnet44",
+        "resnet56",
+        "resnet110",
+    )
+
+    width: PositiveInt = 16
+    stride: PositiveInt = 1

@@ -1,0 +1,14 @@
+"""Options of the stage `linear_probe`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from repro.options import LabelledViewsSpec, NetworkOf, TrainingOptions, Views
+
+
+class LinearProbeOptions(TrainingOptions):
+    metrics: ClassVar[tuple[str, ...]] = ("top1", "top5")
+    splits: ClassVar[tuple[str, ...]] = ("train", "test")
+    of: NetworkOf
+    views: LabelledViewsSpec = Views()
