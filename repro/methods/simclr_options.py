@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from repro.options import MethodOptions, PositiveFloat
 
@@ -11,3 +11,5 @@ class SimCLROptions(MethodOptions):
     views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
     temperature: PositiveFloat = 0.5
     base_temperature: PositiveFloat | None = None
+    mean: Literal["probability"] | None = None
+    """Of what the mean over views is taken: of −log p, or of p, whose −log is then the loss."""

@@ -20,3 +20,5 @@ class SmallResNetOptions(NetworkOptions):
 
     width: PositiveInt = 16
     stride: PositiveInt = 1
+    stem_width: PositiveInt | None = None
+    """Channels of the stem (default: `width`); 32 with a `width` of 64 is "×4" in the distillation literature."""

@@ -15,4 +15,4 @@ class MLPOptions(HeadOptions):
     out_norm: Literal["affine", "plain"] | None = None
     bias: bool | None = None
     out_bias: bool | None = None
-    activation: Literal["relu", "gelu"] | None = None
+    activation: Literal["relu", "gelu", "leaky_relu"] | None = None
