@@ -14,6 +14,7 @@ from repro.engine.method import unit
 from repro.methods.distillation.crd import CRD
 from repro.methods.distillation.kd import KD, softened_divergence
 from repro.methods.parts.negatives import of_other_classes
+from repro.networks.resnet_cifar import SmallResNet
 from repro.networks.wide_resnet import WideResNet
 
 LABELS = torch.tensor([2, 0, 1, 1, 0, 2, 2, 0])
@@ -136,3 +137,11 @@ def test_wide_resnet_counts() -> None:
     assert (
         sum(p.numel() for p in small.parameters()) + 12900 == 703284
     )  # wrn_16_2 of RepDistiller, 100 classes
+
+
+def test_a_wider_stem_is_the_times_four_of_the_literature() -> None:
+    """resnet8x4 of RepDistiller: 1,233,540 weights with a classifier of 100, a projection already in stage one."""
+    options = SmallResNet.Options(backbone="resnet8", width=64, stem_width=32)
+    network = SmallResNet(options, (3, 32, 32))
+    assert network(torch.randn(2, 3, 32, 32)).shape == (2, 256)
+    assert sum(p.numel() for p in network.parameters()) + 25_700 == 1_233_540

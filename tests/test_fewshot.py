@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from repro.data import derived, load
+from repro.data.available import available
+from repro.data.images import image_set
 from repro.methods.few_shot.matching import Matching
 from repro.networks.conv4 import Conv4
 
@@ -87,3 +92,40 @@ def test_conv4_of_the_relational_paper() -> None:
 def test_conv4_pools_what_is_left_of_larger_images() -> None:
     network = Conv4(Conv4.Options(backbone="conv4"), (3, 84, 84))
     assert network(torch.randn(1, 3, 84, 84)).shape == (1, network.dim) == (1, 1600)
+
+
+def test_areas_are_averaged_exactly() -> None:
+    """105 to 28 pixels in subpixels: each pixel as 4×4 of them, 15×15 of them a new pixel; halves are rounded up."""
+    images = np.random.default_rng(0).integers(0, 256, (3, 2, 105, 105), dtype=np.uint8)
+    sums = np.kron(images.astype(int), np.ones((4, 4), int)).reshape(3, 2, 28, 15, 28, 15).sum((3, 5))
+    assert (derived.averaged(images, 28) == np.floor(sums / 225 + 0.5)).all()
+    assert (derived.averaged(np.full((1, 1, 4, 4), 7, np.uint8), 2) == 7).all()
+
+
+def test_vinyals_characters_and_their_rotations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With 964 and 659 characters of one drawing each: an image carries its number in the upper left corner."""
+
+    def told(name: str, split: str) -> Any:
+        first, count = (0, 964) if split == "train" else (964, 659)
+        images = torch.zeros(count, 1, 28, 28, dtype=torch.uint8)
+        numbers = torch.arange(first, first + count)
+        images[:, 0, 0, 0], images[:, 0, 0, 1] = (numbers // 256).byte(), (numbers % 256).byte()
+        facts = {"name": name, "split": split, "classes": count, "mean": (0.5,), "std": (0.5,)}
+        return image_set(images, torch.arange(count), **facts)
+
+    monkeypatch.setattr(load, "load", told)
+    for split, first, count in (("train", 0, 1200), ("test", 1200, 423)):
+        images, labels = derived.omniglot_vinyals(split)
+        assert (labels == np.arange(4 * count)).all() and images.shape == (4 * count, 1, 28, 28)
+        corners = [(0, 0), (27, 0), (27, 27), (0, 27)]  # of a counter-clockwise turn
+        seconds = [(0, 1), (26, 0), (27, 26), (1, 27)]
+        for quarter, ((y, x), (v, u)) in enumerate(zip(corners, seconds, strict=True)):
+            own = images[quarter * count : (quarter + 1) * count, 0].astype(int)
+            assert (256 * own[:, y, x] + own[:, v, u] == first + np.arange(count)).all()
+
+
+@pytest.mark.skipif(not available("omniglot"), reason="Omniglot is not here")
+def test_the_derived_set_is_the_declared_one() -> None:
+    found = load.load("omniglot_vinyals", "test")
+    assert load.verify("omniglot_vinyals", "test").content == "verified"
+    assert found.labels.bincount().eq(20).all() and found.classes == 1692

@@ -15,6 +15,7 @@ from repro.methods.pretext.deep_infomax import DeepInfoMax
 from repro.methods.pretext.deepcluster import DeepCluster, whitened
 from repro.methods.pretext.relational import Relational, relation_pairs
 from repro.methods.pretext.rotation import Rotation
+from repro.methods.simclr import SimCLR
 from repro.networks.conv4 import Conv4
 
 
@@ -133,3 +134,14 @@ def test_deepcluster_finds_clusters_and_begins_its_head_anew() -> None:
     logits, index = normal(4, 3), torch.tensor([0, 11, 25, 3])
     slow = -sum(logits[i].log_softmax(0)[method.cluster[s]] for i, s in enumerate(index)) / 4  # equal weights
     assert method.loss(logits, index).item() == pytest.approx(slow.item(), rel=1e-10)
+
+
+def test_simclr_with_the_mean_inside_the_logarithm() -> None:
+    """methods/simclr.py of the relational paper's code: −log of the mean over views of the softmax terms."""
+    z = F.normalize(normal(5, 2, 3), dim=-1)
+    views, total = z.flatten(0, 1), 0.0
+    for i, v in enumerate(views):
+        weights = [math.exp(float(v @ u) / 0.5) for u in views]
+        total += weights[i ^ 1] / (sum(weights) - weights[i])
+    found = made(SimCLR, temperature=0.5, mean="probability").loss(z)
+    assert found.item() == pytest.approx(-math.log(total / 10), rel=1e-12)

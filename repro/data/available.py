@@ -70,6 +70,8 @@ def place(declared: DataSet, split: str) -> str | None:
     """Where one split comes from, or None."""
     if declared.source.bundled:
         return "bundled"
+    if declared.source.derived:
+        return available(declared.source.derived.of)
     files = find_files(declared, split)
     if find_decoded(declared, split, files):
         return "cache"

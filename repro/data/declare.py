@@ -55,17 +55,19 @@ class DataSet(Part):
         if more := {*self.unlabelled, *self._renamed} - set(self.splits):
             raise ValueError(f"there is no split `{min(more)}`")
         if self.varied and self.columns is None:
-            raise ValueError("a bundled set cannot be `varied`")
+            raise ValueError("a set that a function gives cannot be `varied`")
         return self
 
     @property
     def columns(self) -> Columns | None:
-        """The columns of its Parquet files, or None for a bundled set."""
+        """The columns of its Parquet files, or None for a set that a function gives."""
         return self.source.hub or self.source.parquet
 
     @property
     def how_to_get(self) -> str:
         """What to do when the data is not there, to follow `: ` or `to get it, `."""
+        if derived := self.source.derived:
+            return f"it is made of `{derived.of}`: {declaration(derived.of).how_to_get}"
         if hub := self.source.hub:
             page = f"https://huggingface.co/datasets/{hub.repo}"
             run = f"run `repro data get {self.name}` ({hub.mb} MB), or {self.how_to_bring}"

@@ -29,10 +29,13 @@ def omniglot_vinyals(split: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def averaged(images: np.ndarray, size: int) -> np.ndarray:
-    """images (n, C, H, H) uint8 -> (n, C, size, size): means over equal areas, rounded half up, exact on any machine."""
+    """images (n, C, H, H) uint8 -> (n, C, size, size): means over equal areas, exact, rounded half up."""
     side = images.shape[-1]
     pixel = np.arange(side * size) // size  # the side in side · size parts: each pixel has `size` of them,
     weights = np.zeros((size, side))
     np.add.at(weights, (np.arange(side * size) // side, pixel), 1)  # each new one `side`
-    sums = (weights @ part.astype(np.float64) @ weights.T for part in np.array_split(images, len(images) // 1024 + 1))
+    sums = (
+        weights @ part.astype(np.float64) @ weights.T
+        for part in np.array_split(images, len(images) // 1024 + 1)
+    )
     return np.concatenate([((2 * s + side**2) // (2 * side**2)).astype(np.uint8) for s in sums])

@@ -46,19 +46,31 @@ class Hub(Columns):
     gated: bool = False
 
 
+Function = Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]
+
+
+class Derived(Part):
+    """A set that the function `module:function` makes of another one; arguments and results are as of `bundled`."""
+
+    of: str
+    by: Function
+
+
 class Source(Part):
     """Where the data comes from; exactly one of these.
 
     `hub`; `parquet`, when the user has to bring the files; `bundled`, a function `module:function` that
-    takes the split's name and returns images (n, C, H, W) uint8 and labels (n,) as numpy arrays.
+    takes the split's name and returns images (n, C, H, W) uint8 and labels (n,) as numpy arrays; `derived`, when it
+    is made of another set.
     """
 
     hub: Hub | None = None
     parquet: Columns | None = None
-    bundled: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")] | None = None
+    bundled: Function | None = None
+    derived: Derived | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Source:
-        if sum(value is not None for value in (self.hub, self.parquet, self.bundled)) != 1:
-            raise ValueError("needs exactly one of `hub`, `parquet`, `bundled`")
+        if sum(value is not None for value in (self.hub, self.parquet, self.bundled, self.derived)) != 1:
+            raise ValueError("needs exactly one of `hub`, `parquet`, `bundled`, `derived`")
         return self

@@ -31,7 +31,8 @@ class CRD(KD):
 
     def __init__(self, options: Any, encoder: Any, head: nn.Module, teacher: Any):
         super().__init__(options, encoder, head, teacher)
-        self.maps = nn.ModuleList(nn.Linear(one.dim, options.dim) for one in (encoder, self.teacher[0]))
+        dims: list[Any] = [encoder.dim, self.teacher[0].dim]
+        self.maps = nn.ModuleList(nn.Linear(dim, options.dim) for dim in dims)
         self.register_buffer("log_z", torch.full((2,), torch.nan))
 
     def begin(self, samples: int, table: Table) -> None:
