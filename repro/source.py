@@ -38,6 +38,7 @@ ENGINE = (
     "streams",
     "update",
 )
+GROUPED = ("methods", "experiments")  # in folders by family
 REST = ""  # stands for the statements of a module that define nothing
 # What stood in a class when records were made with it, and has gone since without a change of what it computes.
 GONE = {
@@ -47,7 +48,10 @@ GONE = {
 
 
 def components(recipe: Any) -> dict[str, str]:
-    """Module -> digest of what the recipe uses of it, for all that computes its numbers; sorted by module."""
+    """Module -> digest of what the recipe uses of it, for all that computes its numbers; sorted by module.
+
+    Methods and experiments are named without the folder of their family, so that records outlast its name.
+    """
     return dict(_digests(frozenset(_declaring(recipe.stages.values()))))
 
 
@@ -108,7 +112,14 @@ def _followed(classes: frozenset[tuple[str, str]], facts: Callable[[str], Sequen
         used.setdefault(module, {})[name] = own
         for reference in references:
             waiting += _resolved(module, reference, definitions, imports)
-    return {module: combined(used[module]) for module in sorted(used)}
+    return dict(sorted((_without_family(module), combined(digests)) for module, digests in used.items()))
+
+
+def _without_family(module: str) -> str:
+    """`repro.methods.supcon` for `repro.methods.contrastive.supcon`."""
+    parts = module.split(".")
+    grouped = parts[0] == "repro" and parts[1] in GROUPED and len(parts) > 3 and parts[2] != "parts"
+    return ".".join([*parts[:2], *parts[3:]]) if grouped else module
 
 
 def _resolved(

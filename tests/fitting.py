@@ -22,8 +22,8 @@ from repro.engine.loop import Loop
 from repro.engine.method import Method
 from repro.engine.setup import Setup
 from repro.engine.stage import Context
-from repro.methods.moco import MoCo
-from repro.methods.simclr import SimCLR
+from repro.methods.contrastive.moco import MoCo
+from repro.methods.contrastive.simclr import SimCLR
 from repro.options import Batch, Optimizer, Schedule, TrainingOptions, Views
 
 SAMPLES, BATCH, EPOCHS = 38, 16, 3  # the last batch of an epoch has 6

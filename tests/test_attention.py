@@ -17,11 +17,11 @@ from torch.nn import functional as F
 
 from repro import components
 from repro.engine.budget import Deadline, Stopped
-from repro.experiments import random_projection
-from repro.experiments.duplication import duplicated, logits
-from repro.experiments.linformer_efficiency import LinformerEfficiency
-from repro.experiments.live import Live
-from repro.experiments.lsh_convergence import paired
+from repro.experiments.efficient_attention import random_projection
+from repro.experiments.efficient_attention.duplication import duplicated, logits
+from repro.experiments.efficient_attention.linformer_efficiency import LinformerEfficiency
+from repro.experiments.efficient_attention.live import Live
+from repro.experiments.efficient_attention.lsh_convergence import paired
 from repro.networks.attention.full import full, shared_qk
 from repro.networks.attention.linformer import linformer
 from repro.networks.attention.lsh import hashed, lsh, rotations

@@ -129,6 +129,20 @@ def test_data_is_known_before_anything_runs(write_recipe: Write, old: str, new: 
     assert isinstance(done.exception, InvalidFile)
 
 
+def test_a_stage_that_needs_labels_reads_no_split_without(write_recipe: Write) -> None:
+    """STL-10 has a split without labels, for methods that need none."""
+    unlabelled = GOOD.replace("dataset: digits", "dataset: stl10")
+    unlabelled = unlabelled.replace("    epochs: 1\n", "    epochs: 1\n    split: unlabeled\n")
+    words = "split `unlabeled` of data set `stl10` has no labels, which the stage needs; with labels it has `train`"
+    write_recipe("r", unlabelled)
+    assert "method: {name: supcon" in GOOD and words in told() and "stages.pretrain.split: " in told()
+    write_recipe("r", unlabelled.replace("method: {name: supcon", "method: {name: simclr"))
+    load("r")
+    online = unlabelled.replace("    epochs: 1\n", "    epochs: 1\n    online: {lr: 1}\n")
+    write_recipe("r", online.replace("method: {name: supcon", "method: {name: simclr"))
+    assert words in told()
+
+
 @pytest.mark.parametrize(
     ("metric", "relation", "words"),
     [

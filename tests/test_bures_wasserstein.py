@@ -13,7 +13,7 @@ from scipy import optimize
 from scipy.linalg import sqrtm
 from torch import Tensor, nn
 
-from repro.experiments import bures_wasserstein as experiment
+from repro.experiments.optimisation import bures_wasserstein as experiment
 from tests.test_engine import context
 
 CPU = torch.device("cpu")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from repro.experiments import clica_box as experiment
+from repro.experiments.contrastive import clica_box as experiment
 from tests.test_engine import context
 
 

@@ -17,16 +17,7 @@ from pydantic import ValidationError
 from scipy.optimize import minimize
 from torch import Tensor
 
-from repro.experiments.imbalanced_contrast import ImbalancedContrast, imbalanced, pixels
-from repro.experiments.orthogonal_frame import (
-    OrthogonalFrame,
-    Problem,
-    batches,
-    class_means,
-    frame_distance,
-    frame_loss,
-)
-from repro.experiments.projection_head import (
+from repro.experiments.contrastive.projection_head import (
     Layers,
     ProjectionHead,
     closed_form,
@@ -35,7 +26,20 @@ from repro.experiments.projection_head import (
     sampled_loss,
     slope,
 )
-from repro.experiments.simplex import minimise
+from repro.experiments.supervised_contrastive.imbalanced_contrast import (
+    ImbalancedContrast,
+    imbalanced,
+    pixels,
+)
+from repro.experiments.supervised_contrastive.orthogonal_frame import (
+    OrthogonalFrame,
+    Problem,
+    batches,
+    class_means,
+    frame_distance,
+    frame_loss,
+)
+from repro.experiments.supervised_contrastive.simplex import minimise
 from repro.recipes.load import load
 from tests.test_engine import context
 

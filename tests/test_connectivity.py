@@ -12,8 +12,8 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from repro.experiments.augmentation_graph import normalised
-from repro.experiments.domain_graph import DomainGraph, blocks, connections, drawn, percent
+from repro.experiments.contrastive.augmentation_graph import normalised
+from repro.experiments.domain_adaptation.domain_graph import DomainGraph, blocks, connections, drawn, percent
 from repro.recipes.load import load
 from tests.test_engine import context
 

@@ -19,7 +19,7 @@ from repro.engine import memory
 from repro.engine.find import largest_micro_batch
 from repro.engine.fit import fit
 from repro.engine.setup import Setup
-from repro.methods.supcon import SupCon
+from repro.methods.supervised.supcon import SupCon
 from repro.networks.build import build
 from repro.networks.dropout import convert
 from repro.options import Optimizer

@@ -11,7 +11,7 @@ import torch
 from scipy.optimize import minimize_scalar
 from torch.nn import functional as F
 
-from repro.experiments import preference_landscape as experiment
+from repro.experiments.alignment_llm import preference_landscape as experiment
 from tests.test_engine import context
 
 

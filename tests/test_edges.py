@@ -22,14 +22,15 @@ from repro.engine.fit import _checked_spread
 from repro.engine.keys import generator
 from repro.engine.loop import Collapse
 from repro.engine.method import Method, call, unit
+from repro.engine.method import names as asks_for
 from repro.engine.online import Online
 from repro.engine.run import Run
 from repro.engine.setup import set_up
 from repro.errors import UserError
-from repro.methods.align_uniform import uniformity
-from repro.methods.fastsiam import FastSiam
+from repro.methods.contrastive.align_uniform import uniformity
+from repro.methods.negative_free.fastsiam import FastSiam
 from repro.methods.parts.whitening import whiten
-from repro.methods.tico import TiCo
+from repro.methods.redundancy_reduction.tico import TiCo
 from repro.options import OnlineProbe, Views
 from repro.recipes.schema import Recipe
 from repro.stages.knn import knn_votes
@@ -314,6 +315,15 @@ def test_methods_that_read_labels_refuse_images_without(name: str, run: Any) -> 
     knn = {"knn": {"kind": "knn", "of": "pretrain"}}
     with pytest.raises(UserError, match="Stage `knn` needs a label"):
         run(recipe({"name": "simclr"}, {"size": 20}, knn), few_labels)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_methods_say_whether_they_need_labels(name: str) -> None:
+    method = load(("methods",), name)
+    reads = any(
+        asks_for(hook, "label") for hook in (method.embed, method.keys, method.loss, method.after_step)
+    )
+    assert method.Options.needs_labels == reads
 
 
 def test_a_logistic_probe_of_one_class_says_so(run: Any) -> None:

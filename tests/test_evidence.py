@@ -20,7 +20,7 @@ from repro.engine import checkpoint, state
 from repro.engine.budget import Deadline
 from repro.engine.session import Session
 from repro.errors import UserError
-from repro.methods import supcon
+from repro.methods.supervised import supcon
 from repro.recipes.load import load
 from repro.results.report import report
 from repro.results.rows import rows

@@ -20,12 +20,11 @@ from torch.nn import functional as F
 from repro import components
 from repro.engine.budget import Deadline, Stopped
 from repro.engine.setup import set_up
-from repro.experiments import clica, ica, nce_ica
-from repro.experiments.clica import Clica
-from repro.experiments.gradient_caching import GradientCaching, drawn, gap, perceptron
+from repro.experiments.contrastive import clica, ica, nce_ica
+from repro.experiments.contrastive.clica import Clica
+from repro.experiments.contrastive.nce_ica import NceIca
 from repro.experiments.kept import Kept
-from repro.experiments.nce_ica import NceIca
-from repro.experiments.sinkhorn_limits import (
+from repro.experiments.other.sinkhorn_limits import (
     SinkhornLimits,
     entropy,
     problem,
@@ -34,7 +33,8 @@ from repro.experiments.sinkhorn_limits import (
     slope_at_zero,
     transport,
 )
-from repro.experiments.sinkhorn_speed import SinkhornSpeed, plain
+from repro.experiments.other.sinkhorn_speed import SinkhornSpeed, plain
+from repro.experiments.retrieval.gradient_caching import GradientCaching, drawn, gap, perceptron
 from repro.recipes.load import load
 from tests.test_engine import context
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from repro.experiments import generative_discriminative as experiment
+from repro.experiments.generalisation import generative_discriminative as experiment
 from repro.recipes.load import load
 from tests.test_engine import context
 

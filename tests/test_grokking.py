@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from repro.engine.budget import Deadline, Stopped
 from repro.engine.keys import key, permutation
 from repro.engine.stage import Outcome
-from repro.experiments.grokking import Grokking, first, stride, table
+from repro.experiments.generalisation.grokking import Grokking, first, stride, table
 from repro.networks.transformer import Block, Transformer, sinusoids
 from tests.test_engine import context
 

@@ -18,12 +18,12 @@ from torch.nn import functional as F
 from repro.engine.budget import Deadline, Stopped
 from repro.engine.stage import Outcome
 from repro.errors import UserError
-from repro.experiments.evolution import strategy
-from repro.experiments.evolution.evolve import Evolution
-from repro.experiments.hebbian import networks, worlds
-from repro.experiments.hebbian.episodes import Job, Trial, episode, fitness
-from repro.experiments.hebbian.networks import Form, Network, Plastic
-from repro.experiments.hebbian_control import HebbianControl, above
+from repro.experiments.energy_or_hebbian.evolution import strategy
+from repro.experiments.energy_or_hebbian.evolution.evolve import Evolution
+from repro.experiments.energy_or_hebbian.hebbian import networks, worlds
+from repro.experiments.energy_or_hebbian.hebbian.episodes import Job, Trial, episode, fitness
+from repro.experiments.energy_or_hebbian.hebbian.networks import Form, Network, Plastic
+from repro.experiments.energy_or_hebbian.hebbian_control import HebbianControl, above
 from repro.options import Optimizer
 from tests.test_engine import context
 

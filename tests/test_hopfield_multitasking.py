@@ -10,8 +10,8 @@ import pytest
 import torch
 from scipy.optimize import brentq
 
-from repro.experiments import multitasking_hopfield as experiment
-from repro.experiments import multitasking_threshold
+from repro.experiments.energy_or_hebbian import multitasking_hopfield as experiment
+from repro.experiments.energy_or_hebbian import multitasking_threshold
 from repro.recipes.load import load
 from tests.test_engine import context
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from repro.experiments.in_context_regression import InContextRegression, ranks
-from repro.experiments.regression.methods import predict
-from repro.experiments.regression.problems import draw
+from repro.experiments.other.in_context_regression import InContextRegression, ranks
+from repro.experiments.other.regression.methods import predict
+from repro.experiments.other.regression.problems import draw
 from tests.test_engine import context
 
 STAGE = {"kind": "in_context_regression", "problems": ["friedman1"], "methods": ["linear", "average"]}

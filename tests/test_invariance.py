@@ -24,16 +24,16 @@ from repro.engine.method import Method, call, unit
 from repro.engine.plan import BatchPlan
 from repro.engine.setup import Setup
 from repro.engine.update import Updater, trainable
-from repro.methods.barlow_twins import BarlowTwins
-from repro.methods.byol import BYOL
-from repro.methods.cross_entropy import CrossEntropy
-from repro.methods.deepcluster_v2 import DeepClusterV2
-from repro.methods.dino import DINO
-from repro.methods.moco import MoCo
-from repro.methods.npid import NPID
-from repro.methods.simclr import SimCLR, nt_xent
-from repro.methods.supcon import SupCon
-from repro.methods.swav import SwAV
+from repro.methods.clustering.deepcluster_v2 import DeepClusterV2
+from repro.methods.clustering.swav import SwAV
+from repro.methods.contrastive.moco import MoCo
+from repro.methods.contrastive.npid import NPID
+from repro.methods.contrastive.simclr import SimCLR, nt_xent
+from repro.methods.negative_free.byol import BYOL
+from repro.methods.negative_free.dino import DINO
+from repro.methods.redundancy_reduction.barlow_twins import BarlowTwins
+from repro.methods.supervised.cross_entropy import CrossEntropy
+from repro.methods.supervised.supcon import SupCon
 from repro.networks.batchnorm import convert
 from repro.options import Optimizer
 from tests.fitting import two_processes

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from repro.experiments import sparse_coding_landscape as experiment
+from repro.experiments.negative_free import sparse_coding_landscape as experiment
 from tests.test_engine import context
 
 CPU = torch.device("cpu")

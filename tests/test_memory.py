@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,20 +13,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repro.bench.memory import Case, measure
-from repro.engine import memory
+from repro.engine import checkpoint, memory, rehearse
 from repro.engine.blank import Bytes, Count, Rehearsal
 from repro.engine.describe import describe
 from repro.engine.find import largest, largest_micro_batch
-from repro.engine.memory import Place
 from repro.engine.plan import BatchPlan, batch_plan
+from repro.engine.rehearse import Peak, Place
 from repro.engine.run import Run
 from repro.engine.setup import set_up
 from repro.engine.update import Updater
 from repro.errors import UserError
 from repro.networks.build import build
+from repro.networks.layout import channels_last
 from repro.networks.resnet import ResNet
 from repro.recipes.load import load
 from tests.conftest import Write, invoke
+from tests.test_collapse import OPTIONS
 from tests.test_recipes import GOOD
 
 HERE = Place("cpu", "fp32")
@@ -76,17 +80,79 @@ def test_a_mask_counts_as_if_it_chose_all_places() -> None:
 
 
 def test_the_prediction_of_a_perceptron_is_a_count_by_hand(write_recipe: Write) -> None:
-    """supcon with hidden [8], head 8 → 4, two views of 8×8 = 64 pixels, SGD: weights 64·8+8+8·8+8+8·4+4.
+    """supcon with hidden [8], head 8 → 4, two views of 8×8 = 64 pixels, plain SGD: weights 64·8+8+8·8+8+8·4+4.
 
-    At the least weights, gradients, momentum and the views of 64 samples, and the 128×128 logits of the loss.
+    Only weights stay. At the least gradients and the views of 64 samples, and the 128×128 logits of the loss
+    come and go.
     """
     write_recipe("r", GOOD)
     options: Any = load("r").stages["pretrain"]
-    small, large, together = memory.peak(options, None, "digits", HERE, batch_plan(options.batch))
+    standing, small, large, together = rehearse.peak(options, (), "digits", HERE, batch_plan(options.batch))
     weights = (64 * 8 + 8) + (8 * 8 + 8) + (8 * 4 + 4)
     views, logits = 64 * 2 * 64, 128 * 128
-    assert large == 0 and together == small
-    assert 4 * (3 * weights + views + 2 * logits) <= small <= 4 * (6 * weights + 8 * views + 12 * logits)
+    assert large == 0 and together == small and standing == 4 * weights
+    assert 4 * (weights + views + 2 * logits) <= small <= 4 * (4 * weights + 8 * views + 12 * logits)
+
+
+def test_only_what_comes_and_goes_leaves_holes() -> None:
+    holes = memory.HOLES["cpu"]
+    assert memory.taken(Peak(100, 0, 0, 0), "cpu") == 100
+    assert memory.taken(Peak(100, 10, 0, 10), "cpu") == pytest.approx(100 + 10 * holes)
+    assert memory.taken(Peak(0, 10, 10, 20), "cpu") == pytest.approx(10 * (holes + memory.MAPPED))
+    assert memory.taken(Peak(0, 10, 10, 10), "cpu") == pytest.approx(10 * holes)  # never alive together
+
+
+def test_the_rehearsed_checkpoint_takes_what_a_true_one_does(tmp_path: Path) -> None:
+    """Copies of a network in channels-last and of its optimizer's state, while it is saved."""
+    options = ResNet.Options(backbone="resnet18", stem="cifar")
+    network = build(options, (3, 32, 32), 10).encoder
+    channels_last(network)
+    optimizer = torch.optim.AdamW(network.parameters())
+    for p in network.parameters():
+        p.grad = torch.zeros_like(p)
+    optimizer.step()
+    weights = sum(
+        x.nbytes for x in network.state_dict().values()
+    )  # `state_dict` makes views of them, which count
+    with Count() as true:
+        tensors, facts = checkpoint.packed({"method": network, "optimizer": optimizer})
+        checkpoint.save(tmp_path / "x.safetensors", tensors, facts)
+        del tensors
+    rehearsal = Rehearsal()
+    with rehearsal:
+        rehearse.copy_to_save(network, optimizer, "cpu")
+    assert rehearsal.peak.large == true.peak.large - weights
+
+
+@pytest.mark.parametrize("name", sorted(OPTIONS))
+def test_a_step_of_every_method_can_be_rehearsed(write_recipe: Write, name: str) -> None:
+    method = json.dumps({"name": name, **OPTIONS[name]})
+    head = "{kind: classifier}" if name == "cross_entropy" else "{kind: mlp, hidden: 8, out: 16}"
+    views = {"fastsiam": 4, "npid": 1}.get(name, 2)
+    text = GOOD.replace("{name: supcon, temperature: 0.1}", method).replace("count: 2", f"count: {views}")
+    write_recipe("r", text.replace("{kind: mlp, hidden: 8, out: 4}", head))
+    assert memory.predicted(load("r"), "pretrain", HERE) > 0
+
+
+def test_a_network_that_is_read_is_there_twice(write_recipe: Write) -> None:
+    """As it was made, and from the file; weights as in the count by hand."""
+    write_recipe("r", GOOD)
+    assert memory.loading(load("r").stages["pretrain"], "digits") / 2 == 4 * (
+        64 * 8 + 8 + 8 * 8 + 8 + 8 * 4 + 4
+    )
+    assert memory.loading(None, "digits") == 0
+
+
+def test_images_are_those_that_are_loaded_and_the_part_that_a_stage_copies(write_recipe: Write) -> None:
+    """Digits: 1,437 images of 64 bytes to train on, 360 to test; ten classes with an image each at least."""
+    tune = "  tune: {kind: fine_tune, of: pretrain, epochs: 1, batch: {size: 2}, optimizer: {lr: 1}, fraction: 0.1}\n"
+    write_recipe("r", GOOD + tune)
+    recipe, sizes = load("r"), {"train": 1437, "test": 360}
+    assert memory.images(recipe, "pretrain", "cpu", sizes) == memory.images(recipe, "pretrain", "cuda", sizes)
+    assert memory.images(recipe, "pretrain", "cpu", sizes) == 64 * 1437
+    assert memory.images(recipe, "tune", "cpu", sizes) == 64 * (1437 + 360 + 144)
+    assert memory.images(recipe, "tune", "cuda", sizes) == 64 * 144
+    assert memory.images(recipe, "tune", "cuda", {"train": 50, "test": 0}) == 64 * 10
 
 
 def test_the_prediction_agrees_with_the_true_peak_of_a_process() -> None:

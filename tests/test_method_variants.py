@@ -9,9 +9,9 @@ import torch
 
 from repro.engine.keys import generator
 from repro.engine.method import unit
-from repro.methods.dcl import fisher_weights
+from repro.methods.contrastive.dcl import fisher_weights
 from repro.methods.parts.whitening import whiten
-from repro.methods.wmse import WMSE
+from repro.methods.redundancy_reduction.wmse import WMSE
 from tests.test_methods import sphere
 from tests.test_methods_contrastive import make, nce
 from tests.test_methods_noncontrastive import DIM, made, normal

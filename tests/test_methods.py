@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from repro.methods.cross_entropy import CrossEntropy
-from repro.methods.simclr import SimCLR, nt_xent
-from repro.methods.supcon import SupCon, supcon_loss
+from repro.methods.contrastive.simclr import SimCLR, nt_xent
+from repro.methods.supervised.cross_entropy import CrossEntropy
+from repro.methods.supervised.supcon import SupCon, supcon_loss
 
 
 def sphere(*shape: int, seed: int = 0) -> Tensor:

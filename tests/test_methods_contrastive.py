@@ -16,11 +16,11 @@ from repro.engine.keys import generator, key
 from repro.engine.method import Method, call, unit
 from repro.engine.plan import BatchPlan
 from repro.engine.update import Updater, trainable
-from repro.methods.align_uniform import alignment, uniformity
-from repro.methods.dcl import fisher_weights, pairs
+from repro.methods.contrastive.align_uniform import alignment, uniformity
+from repro.methods.contrastive.dcl import fisher_weights, pairs
+from repro.methods.contrastive.simclr import nt_xent
 from repro.methods.parts.follower import share
 from repro.methods.parts.memory import Queue
-from repro.methods.simclr import nt_xent
 from repro.networks.batchnorm import convert
 from repro.networks.build import Bare
 from repro.options import Momentum, Optimizer

@@ -17,20 +17,20 @@ from repro.engine.method import Method, call
 from repro.engine.plan import BatchPlan
 from repro.engine.update import Updater, trainable
 from repro.errors import UserError
-from repro.methods.barlow_twins import BarlowTwins, cross_correlation
-from repro.methods.byol import BYOL
-from repro.methods.deepcluster_v2 import DeepClusterV2
-from repro.methods.dino import DINO
-from repro.methods.intl import INTL, iterative_whitening
+from repro.methods.clustering.deepcluster_v2 import DeepClusterV2
+from repro.methods.clustering.swav import SwAV
+from repro.methods.negative_free.byol import BYOL
+from repro.methods.negative_free.dino import DINO
+from repro.methods.negative_free.simsiam import SimSiam
 from repro.methods.parts.follower import Follower, share
 from repro.methods.parts.memory import Bank, Queue
 from repro.methods.parts.prototypes import Prototypes, WeightNormed, sinkhorn, spherical_kmeans
 from repro.methods.parts.whitening import whiten
-from repro.methods.simsiam import SimSiam
-from repro.methods.swav import SwAV
-from repro.methods.tico import TiCo
-from repro.methods.vicreg import VICReg, covariance, variance
-from repro.methods.wmse import WMSE
+from repro.methods.redundancy_reduction.barlow_twins import BarlowTwins, cross_correlation
+from repro.methods.redundancy_reduction.intl import INTL, iterative_whitening
+from repro.methods.redundancy_reduction.tico import TiCo
+from repro.methods.redundancy_reduction.vicreg import VICReg, covariance, variance
+from repro.methods.redundancy_reduction.wmse import WMSE
 from repro.networks.batchnorm import convert
 from repro.options import Momentum, Optimizer
 from tests.test_invariance import alone, network

@@ -17,11 +17,11 @@ from scipy.special import roots_genlaguerre
 from torch import Tensor
 
 from repro.engine.budget import Deadline, Stopped
-from repro.experiments.information import bounds
-from repro.experiments.information.critics import CRITICS, circulant
-from repro.experiments.information.estimators import DEMI, ESTIMATORS, Mine
-from repro.experiments.information.gaussians import Gaussians, correlation
-from repro.experiments.mutual_information import MutualInformation, draw
+from repro.experiments.mutual_information.information import bounds
+from repro.experiments.mutual_information.information.critics import CRITICS, circulant
+from repro.experiments.mutual_information.information.estimators import DEMI, ESTIMATORS, Mine
+from repro.experiments.mutual_information.information.gaussians import Gaussians, correlation
+from repro.experiments.mutual_information.mutual_information import MutualInformation, draw
 from repro.papers.load import paper
 from tests.test_engine import context
 

@@ -15,9 +15,9 @@ from repro.engine.online import Online
 from repro.engine.run import Run
 from repro.engine.setup import set_up
 from repro.errors import UserError
+from repro.methods.contrastive.simclr import SimCLR
 from repro.methods.parts.follower import Follower, share
 from repro.methods.parts.memory import Bank, Queue
-from repro.methods.simclr import SimCLR
 from repro.options import Momentum, OnlineProbe
 from repro.recipes.load import load
 from repro.views.augment import Augment

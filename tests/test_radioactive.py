@@ -26,11 +26,16 @@ from repro.engine.keys import generator, key
 from repro.engine.run import Run
 from repro.engine.setup import set_up
 from repro.engine.stage import Outcome
-from repro.experiments import radioactive_detect, radioactive_features, radioactive_marks, radioactive_train
-from repro.experiments.cosine_null import CosineNull
-from repro.experiments.radioactive import combined_log10, cosine_p, detection, directions, kolmogorov
-from repro.experiments.radioactive_detect import aligned
-from repro.experiments.radioactive_marks import psnr
+from repro.experiments.security import (
+    radioactive_detect,
+    radioactive_features,
+    radioactive_marks,
+    radioactive_train,
+)
+from repro.experiments.security.cosine_null import CosineNull
+from repro.experiments.security.radioactive import combined_log10, cosine_p, detection, directions, kolmogorov
+from repro.experiments.security.radioactive_detect import aligned
+from repro.experiments.security.radioactive_marks import psnr
 from repro.recipes.load import load
 from repro.views.augment import Augment
 from repro.views.draws import Draws

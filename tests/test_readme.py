@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from repro.components import names
+from repro.components import file_of, find, names
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -26,5 +26,5 @@ def test_adding_a_method_takes_less_than_60_lines() -> None:
 
 def test_method_files_are_short() -> None:
     for name in names(("methods",)):
-        lines = (ROOT / "repro" / "methods" / f"{name}.py").read_text(encoding="utf-8").count("\n")
+        lines = file_of(find(("methods",), name)).read_text(encoding="utf-8").count("\n")
         assert lines < 80, name

@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from repro.experiments import self_distillation_probe as probe
-from repro.experiments import self_distillation_ridge as ridge
+from repro.experiments.knowledge_distillation import self_distillation_probe as probe
+from repro.experiments.knowledge_distillation import self_distillation_ridge as ridge
 from tests.test_engine import context
 
 CPU = torch.device("cpu")

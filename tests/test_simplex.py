@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from repro.experiments.simplex import (
+from repro.experiments.supervised_contrastive.simplex import (
     CrossEntropy,
     Simplex,
     SupCon,

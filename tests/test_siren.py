@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from repro import components
 from repro.engine.budget import Deadline, Stopped
 from repro.engine.stage import Outcome
-from repro.experiments.activation_statistics import ActivationStatistics
-from repro.experiments.siren_fit import SirenFit, grid, psnr, resized
+from repro.experiments.implicit_representation.activation_statistics import ActivationStatistics
+from repro.experiments.implicit_representation.siren_fit import SirenFit, grid, psnr, resized
 from repro.networks import coordinate
 from repro.networks.mlp import MLP
 from repro.recipes.load import load
@@ -228,7 +228,7 @@ def test_the_steps_are_those_of_adam_on_all_pixels(tmp_path: Path, monkeypatch: 
     """One plain loop over the whole image, as in the notebook, against chunks of 100 pixels."""
     from repro.engine.keys import key
 
-    monkeypatch.setattr("repro.experiments.coordinate_fit.CHUNK", 100)
+    monkeypatch.setattr("repro.experiments.implicit_representation.coordinate_fit.CHUNK", 100)
     outcome = fit(fitting(tmp_path), steps=8, against=["relu"])
     torch.manual_seed(key(3, "stage", "weights", "siren"))
     net = coordinate.siren(2, 1, width=16, hidden=1, omega=30.0)

@@ -17,8 +17,14 @@ from torch import Tensor
 
 from repro.engine.budget import Deadline, Stopped
 from repro.engine.stage import Outcome
-from repro.experiments.slot_discovery import SlotDiscovery, asymmetry, coloured, foreground_ari, segments
-from repro.experiments.tetrominoes import COLOURS, orientations, scenes, stencils
+from repro.experiments.other.slot_discovery import (
+    SlotDiscovery,
+    asymmetry,
+    coloured,
+    foreground_ari,
+    segments,
+)
+from repro.experiments.other.tetrominoes import COLOURS, orientations, scenes, stencils
 from repro.networks.slot_attention import PositionEmbedding, SlotAttention, SlotAutoencoder
 from repro.recipes.load import load
 from tests.test_engine import context
@@ -205,7 +211,7 @@ def test_scenes_hold_three_whole_blocks_on_black(side: int, cell: int) -> None:
 
 def test_a_scene_depends_on_the_key_and_its_number_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = scenes(5, 40, 14, 2)
-    monkeypatch.setattr("repro.experiments.tetrominoes.CHUNK", 7)
+    monkeypatch.setattr("repro.experiments.other.tetrominoes.CHUNK", 7)
     few, other = scenes(5, 11, 14, 2), scenes(6, 11, 14, 2)
     for part, same, different in zip(whole, few, other, strict=True):
         assert torch.equal(part[:11], same) and not torch.equal(same, different)

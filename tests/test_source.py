@@ -156,6 +156,24 @@ def test_a_file_in_the_middle_of_an_edit_is_another(digests: Digests, tmp_path: 
     assert source.changed(before, digests()) == [f"{PARTS}.deeper"]
 
 
+def test_a_record_outlasts_the_family_that_a_method_is_filed_under(digests: Digests, tmp_path: Path) -> None:
+    before = digests()
+    folder = tmp_path / "repro" / "methods"
+    (folder / "family").mkdir()
+    for name in ("thing.py", "thing_options.py"):
+        (folder / name).rename(folder / "family" / name)
+    source._counts.cache_clear()
+    assert source._digests(frozenset({("repro.methods.family.thing", "Thing")})) == before
+
+
+def test_modules_of_two_families_have_different_names_in_a_record() -> None:
+    found = [
+        source._without_family(modules.name_of(path)) for path in modules.PACKAGE.rglob("*.py")
+        if path.stem != "__init__"
+    ]  # fmt: skip
+    assert len(found) == len(set(found))
+
+
 def test_every_component_of_a_recipe_counts() -> None:
     found = source.components(load("moco-cifar10-mini"))
     for module in ("methods.moco", "methods.parts.memory", "networks.resnet_cifar", "networks.heads.mlp"):

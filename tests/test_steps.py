@@ -22,8 +22,8 @@ from repro.engine.plan import BatchPlan
 from repro.engine.setup import Setup
 from repro.engine.update import Updater, gathered
 from repro.errors import UserError
-from repro.methods.moco import MoCo
-from repro.methods.simclr import SimCLR
+from repro.methods.contrastive.moco import MoCo
+from repro.methods.contrastive.simclr import SimCLR
 from repro.networks.batchnorm import Span, convert
 from repro.options import OnlineProbe
 from tests import fitting

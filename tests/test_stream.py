@@ -39,7 +39,7 @@ from repro.engine.keys import key
 from repro.engine.setup import set_up
 from repro.engine.stage import Context
 from repro.errors import UserError
-from repro.methods.cross_entropy import CrossEntropy
+from repro.methods.supervised.cross_entropy import CrossEntropy
 from repro.options import Batch, Optimizer, TrainingOptions
 from repro.signals import STOPS
 from repro.views import workers

@@ -12,18 +12,17 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from repro.experiments import (
+from repro.experiments.contrastive import (
     augmentation_graph,
     dcl_identity,
     dimensional_collapse,
-    predictor_dynamics,
-    rince_limits,
-    stepwise_barlow,
-    tico_identity,
     uniform_sphere,
-    vicreg_spectral,
 )
-from repro.methods.spectral import Spectral
+from repro.experiments.generalisation import stepwise_barlow
+from repro.experiments.loss_function import rince_limits
+from repro.experiments.negative_free import predictor_dynamics
+from repro.experiments.redundancy_reduction import tico_identity, vicreg_spectral
+from repro.methods.contrastive.spectral import Spectral
 from tests.test_engine import context
 
 CPU = torch.device("cpu")

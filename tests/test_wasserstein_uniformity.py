@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from scipy.linalg import sqrtm
 from torch import Tensor
 
-from repro.experiments.uniform_sphere import continuum
-from repro.experiments.wasserstein_uniformity import (
+from repro.experiments.contrastive.uniform_sphere import continuum
+from repro.experiments.redundancy_reduction.wasserstein_uniformity import (
     WassersteinUniformity,
     active,
     change,
@@ -23,7 +23,7 @@ from repro.experiments.wasserstein_uniformity import (
     uniformity,
     wasserstein,
 )
-from repro.methods import align_uniform
+from repro.methods.contrastive import align_uniform
 from repro.recipes.load import load
 from tests.test_engine import context
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from repro.errors import UserError
-from repro.experiments.evolution.workers import Workers
+from repro.experiments.energy_or_hebbian.evolution.workers import Workers
 
 ROOT = Path(__file__).parents[1]  # and not from conftest, which would load torch in every worker
 

@@ -2,7 +2,8 @@
 
 Each case trains a few steps of one stage on noise of the data set's size, in a process of its own and one after the
 other, with a checkpoint after each. The true peak is the high-water mark of the process's resident set on a CPU, and
-of torch's allocator on a GPU. Batches are small, so that no case takes more than 5 GB.
+of torch's allocator on a GPU. Batches are small, so that no case takes more than 5 GB. `memory.md` beside this file
+keeps the result.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 import click
 from tabulate import tabulate
 
+SIZES = ("standing", "small", "large", "predicted", "measured")  # in GiB
 BATCH = "stages.{stage}.batch.size={size}"
 
 
@@ -30,6 +32,7 @@ class Case:
     overrides: tuple[str, ...] = ()
 
 
+# The constants of `repro.engine.memory` are fitted on every second case, from the first on; the others check them.
 CASES = (
     Case("supcon-digits", 256),
     Case("simclr-cifar10-mini", 256),
@@ -60,7 +63,7 @@ CASES = (
 
 
 def measure(case: Case, device: str) -> dict[str, float]:
-    """`predicted` and `measured` peak, and that of `small` and `large` tensors, in bytes, of a case."""
+    """`predicted` and `measured` peak, and of tensors those `standing`, `small` and `large`, in bytes, of a case."""
     command = [sys.executable, "-m", "repro.bench.peak", case.recipe, case.stage, case.precision, device]
     overrides = [BATCH.format(stage=case.stage, size=case.batch), *case.overrides]
     done = subprocess.run(
@@ -77,7 +80,9 @@ def measure(case: Case, device: str) -> dict[str, float]:
 def main(only: tuple[str, ...], device: str) -> None:
     """Compare predicted and true peaks of memory, recipe by recipe."""
     rows = []
-    for case in (c for c in CASES if not only or c.recipe in only):
+    for number, case in enumerate(CASES):
+        if only and case.recipe not in only:
+            continue
         try:
             found = measure(case, device)
         except click.ClickException as error:  # one that cannot be measured does not hide the others
@@ -85,18 +90,8 @@ def main(only: tuple[str, ...], device: str) -> None:
             continue
         ratio = found["predicted"] / found["measured"]
         batch = f"{case.batch} in {case.micro_batch}" if case.micro_batch else str(case.batch)
-        sizes = [f"{found[name] / 2**30:.2f}" for name in ("small", "large", "predicted", "measured")]
-        rows.append([case.recipe, case.stage, batch, case.precision, *sizes, f"{100 * (ratio - 1):+.0f} %"])
-        click.echo(" ".join(map(str, rows[-1])), err=True)
-    heads = (
-        "recipe",
-        "stage",
-        "batch",
-        "precision",
-        "small, GiB",
-        "large",
-        "predicted",
-        "measured",
-        "difference",
-    )
-    click.echo(tabulate(rows, heads, disable_numparse=True))
+        kind = [case.recipe, case.stage, batch, case.precision, "checks" if number % 2 else "fitted"]
+        rows.append([*kind, *(f"{found[name] / 2**30:.2f}" for name in SIZES), f"{100 * (ratio - 1):+.1f} %"])
+        click.echo(" ".join(rows[-1]), err=True)
+    heads = ("recipe", "stage", "batch", "precision", "half", *SIZES, "difference")
+    click.echo(tabulate(rows, heads, tablefmt="github", disable_numparse=True))

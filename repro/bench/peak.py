@@ -1,7 +1,7 @@
 """One case of the benchmark of memory, which starts it in a process of its own.
 
 Usage: `python -m repro.bench.peak RECIPE STAGE PRECISION DEVICE MICRO_BATCH [OVERRIDE]…`, MICRO_BATCH 0 for none.
-Prints, as JSON, the predicted and the true peak of the process, and those of small and large tensors, in bytes.
+Prints, as JSON, the predicted and the true peak of the process, and `repro.engine.rehearse.Peak`, in bytes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 
 from repro.data.declare import declaration
 from repro.data.images import ImageSet, image_set
-from repro.engine import checkpoint, memory
+from repro.engine import checkpoint, memory, rehearse
 from repro.engine.budget import Stopped
 from repro.engine.finish import finish
 from repro.engine.setup import set_up
@@ -30,14 +30,14 @@ FEW = 2000  # images of a set whose images would stay in files
 
 
 class Short(Context):
-    """A context whose time is over when there have been two or three steps."""
+    """A context whose time is over when there have been three steps or four."""
 
     began = 0.0
 
     def log(self, **values: Any) -> None:
         if self.deadline.end == float("inf"):  # the first step is done
             now = time.monotonic()
-            self.deadline.end = now + 2.5 * (now - self.began)
+            self.deadline.end = now + 3.5 * (now - self.began)
 
 
 def noise(dataset: str, split: str) -> ImageSet:
@@ -67,9 +67,11 @@ def run(recipe: Recipe, stage: str, precision: str, device: str, micro_batch: in
     setup = set_up(device, precision)
     case = (recipe, stage, memory.place(setup), micro_batch)
     predicted, tensors = memory.predicted(*case), memory.peak_of(*case)
-    data = {name: noise(str(recipe.dataset), name) for name in memory.splits(recipe, stage)}
+    data = {name: noise(str(recipe.dataset), name) for name in memory.loaded_by(recipe, stage)}
     if declaration(str(recipe.dataset)).varied:
-        predicted += sum(d.images.nbytes for d in data.values())
+        predicted += memory.images(
+            recipe, stage, setup.device.type, {name: len(d) for name, d in data.items()}
+        )
     with tempfile.TemporaryDirectory() as folder, suppress(Stopped):
         earlier(recipe, stage, Path(folder))
         ctx = Short(recipe, stage, 0, setup, Path(folder) / stage, data.__getitem__, micro_batch=micro_batch)
@@ -82,7 +84,7 @@ def earlier(recipe: Recipe, stage: str, folder: Path) -> None:
     """Leaves an untrained network where the stage looks for that of the stage that it builds on."""
     options = memory.base(recipe, stage)
     if options is not None:
-        made = memory.method(options, None, str(recipe.dataset))
+        made = rehearse.method(options, recipe.stages, str(recipe.dataset))
         path = folder / recipe.stages[stage].of / "output.safetensors"  # type: ignore[attr-defined]
         path.parent.mkdir()
         checkpoint.save(path, made.state_dict(), {})

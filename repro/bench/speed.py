@@ -40,7 +40,7 @@ from repro.engine.method import Method
 from repro.engine.plan import BatchPlan
 from repro.engine.setup import Setup, set_up
 from repro.engine.update import Updater, trainable
-from repro.methods.supcon import SupCon
+from repro.methods.supervised.supcon import SupCon
 from repro.networks.batchnorm import convert
 from repro.networks.build import build
 from repro.networks.resnet import ResNet

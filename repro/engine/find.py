@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from repro.data.declare import declaration
-from repro.engine import memory
+from repro.engine import memory, rehearse
 from repro.engine.method import call
 from repro.engine.room import room
 from repro.engine.setup import Setup
@@ -41,12 +41,12 @@ def _trial(recipe: Recipe, stage: str, setup: Setup) -> Callable[[int], bool]:
     """Embeds n blank samples and sends a gradient back; False when the memory does not suffice."""
     options: Any = recipe.stages[stage]
     image = declaration(str(recipe.dataset)).shape
-    method = memory.method(options, memory.base(recipe, stage), str(recipe.dataset)).to(setup.device)
+    method = rehearse.method(options, recipe.stages, str(recipe.dataset)).to(setup.device)
 
     def fits(n: int) -> bool:
         try:
             label = torch.zeros(n, dtype=torch.long, device=setup.device)
-            views = memory.blank_views(options.views, image, n, setup.device)
+            views = rehearse.blank_views(options.views, image, n, setup.device)
             with setup.autocast():
                 embedded = call(method.embed, {**views, "label": label, "index": label})
             sum(x.float().sum() for x in embedded.values() if x.requires_grad).backward()

@@ -117,10 +117,10 @@ class Stage:
         return setup.precision if own is None or (own, setup.precision) == ("fp32", "tf32") else own
 
     @classmethod
-    def method(cls, options: Any, of: Any, shape: tuple[int, ...], classes: int) -> Method:
-        """What a stage with TrainingOptions trains, with fresh weights, for images of `shape` (C, H, W).
+    def method(cls, options: Any, stages: Any, shape: tuple[int, ...], classes: int) -> Method:
+        """What a stage with TrainingOptions trains, with fresh weights, for samples of this shape.
 
-        `of` are the options of the stage that it builds on, if it does.
+        `stages` are the options of the recipe's stages by name, for one that builds on others.
         """
         raise NotImplementedError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from torch import nn
+from torch import Tensor, nn
 
 from repro import components
 from repro.data.table import Table
@@ -32,6 +32,31 @@ def build(options: NetworkOptions, shape: tuple[int, ...], classes: int) -> Netw
 def build_head(options: HeadOptions, dim: int, classes: int = 0) -> Any:
     """The head (attribute `dim`: what it gives) on `dim` features; also for the predictors of methods."""
     return components.load(("networks.heads",), options.kind)(options, dim, classes)
+
+
+def composite(network: Network) -> Composite:
+    """Both parts of the network as one module."""
+    return Composite(*network)
+
+
+class Composite(nn.Module):
+    """An encoder with the head on it."""
+
+    def __init__(self, encoder: nn.Module, head: nn.Module):
+        super().__init__()
+        self.encoder, self.head = encoder, head
+        self.dim: Any = getattr(head, "dim", None)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (n, …) -> head(encoder(x)) (n, dim)."""
+        result: Tensor = self.head(self.encoder(x))
+        return result
+
+
+def alike(one: nn.Module, other: nn.Module) -> bool:
+    """Whether both have the same tensors in name and shape."""
+    first, second = ({n: t.shape for n, t in m.state_dict().items()} for m in (one, other))
+    return first == second
 
 
 class Bare(nn.Identity):

@@ -2,7 +2,7 @@
 
 A component's options are a class of their own beside the component's, see `repro.components`:
 
-    class SupConOptions(MethodOptions):     # methods/contrastive/supcon_options.py
+    class SupConOptions(MethodOptions):     # methods/supervised/supcon_options.py
         temperature: PositiveFloat = 0.1
 """
 
@@ -15,6 +15,8 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from repro.options.base import ComponentOptions, Options, Probability
 from repro.options.components import (
     BackboneSpec,
+    EarlierNetwork,
+    FurtherSpec,
     HeadOptions,
     HeadSpec,
     MethodOptions,
@@ -47,7 +49,9 @@ __all__ = [
     "ComponentOptions",
     "Crop",
     "DataOptions",
+    "EarlierNetwork",
     "Field",
+    "FurtherSpec",
     "HeadOptions",
     "HeadSpec",
     "Jitter",

@@ -36,6 +36,9 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
+    def __hash__(self) -> int:
+        return hash(repr(self))  # some fields are mappings
+
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
         return _literal(handler(source))

@@ -16,11 +16,12 @@ class MethodOptions(ComponentOptions):
     """Options of a training objective, chosen by `name`.
 
     `views_taken` says how many views of a sample the method takes, at least and at most; `takes_local` whether it
-    also takes those of `views: local:`.
+    also takes those of `views: local:`; `needs_labels` whether its loss or what it embeds depends on labels.
     """
 
     views_taken: ClassVar[tuple[int, int | None]] = (1, None)
     takes_local: ClassVar[bool] = False
+    needs_labels: ClassVar[bool] = False
 
     name: str
 
@@ -89,6 +90,11 @@ class StageOptions(ComponentOptions):
         return ()
 
     @property
+    def labelled(self) -> Collection[str]:
+        """Those of the splits of which it needs the label of every image."""
+        return ()
+
+    @property
     def modules(self) -> tuple[str, ...]:
         """What the stage imports of the extra `control`: without it the recipe is not started."""
         return ()
@@ -130,6 +136,21 @@ class NetworkOptions(ComponentOptions):
 BackboneSpec = Annotated[
     SerializeAsAny[NetworkOptions], _chosen(("networks",), "backbone"), _schema(("networks",), "backbone")
 ]
+
+
+class EarlierNetwork(Options):
+    """The network that an earlier stage left, frozen."""
+
+    of: NetworkOf
+    """The stage."""
+
+
+def _further(value: Any) -> Any:
+    earlier = isinstance(value, dict) and "of" in value
+    return EarlierNetwork.model_validate(value) if earlier else value
+
+
+FurtherSpec = Annotated[EarlierNetwork | BackboneSpec, BeforeValidator(_further)]
 MethodSpec = Annotated[
     SerializeAsAny[MethodOptions], _chosen(("methods",), "name"), _schema(("methods",), "name")
 ]

@@ -82,25 +82,34 @@ def _data(recipe: Recipe) -> Iterator[Contradiction]:
         yield ("dataset",), f"no data set `{recipe.dataset}`{near}"
         return
     try:
-        splits = declaration(recipe.dataset).splits if recipe.dataset else {}
+        declared = declaration(recipe.dataset) if recipe.dataset else None
     except UserError:
         return  # told with the data sets
     for name, stage in recipe.stages.items():
-        for split in _declared(stage, "splits"):
-            if recipe.dataset is None:
-                yield ("stages", name), "needs data, and the recipe names no `dataset`"
-                break
-            if split not in splits:
-                option = [key for key, value in stage if value == split]
-                near = suggestion(split, splits) or f"; it has {_listed(splits)}"
-                yield (
-                    ("stages", name, *option[:1]),
-                    f"data set `{recipe.dataset}` has no split `{split}`{near}",
+        if not (read := _declared(stage, "splits")):
+            continue
+        if declared is None:
+            yield ("stages", name), "needs data, and the recipe names no `dataset`"
+            continue
+        labelled = _declared(stage, "labelled")
+        for split in read:
+            option = [key for key, value in stage if value == split]
+            if split not in declared.splits:
+                near = suggestion(split, declared.splits) or f"; it has {_listed(declared.splits)}"
+                message = f"data set `{recipe.dataset}` has no split `{split}`{near}"
+            elif split in declared.unlabelled and split in labelled:
+                able = [other for other in declared.splits if other not in declared.unlabelled]
+                message = (
+                    f"split `{split}` of data set `{recipe.dataset}` has no labels, which the stage needs"
+                    f"; with labels it has {_listed(able) or 'none'}"
                 )
+            else:
+                continue
+            yield ("stages", name, *option[:1]), message
 
 
 def _declared(stage: StageOptions, what: str) -> Collection[str]:
-    """The stage's `metrics`, `leaves` or `splits`."""
+    """The stage's `metrics`, `leaves`, `splits` or `labelled`."""
     try:
         found: Collection[str] = getattr(stage, what)
     except Exception as error:  # somebody's code

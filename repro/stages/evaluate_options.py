@@ -16,3 +16,7 @@ class EvaluateOptions(StageOptions):
     @property
     def splits(self) -> Collection[str]:
         return (self.split,)
+
+    @property
+    def labelled(self) -> Collection[str]:
+        return self.splits

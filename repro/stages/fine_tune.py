@@ -14,7 +14,7 @@ from repro.engine.fit import fit
 from repro.engine.keys import key, permutation
 from repro.engine.method import Method
 from repro.engine.stage import Context, Outcome, Stage, tiny
-from repro.methods.cross_entropy import CrossEntropy
+from repro.methods.supervised.cross_entropy import CrossEntropy
 from repro.networks.build import trained, untrained
 from repro.stages.fine_tune_options import FineTuneOptions
 
@@ -43,8 +43,8 @@ class FineTune(Stage):
         return Outcome(accuracy(logits.cpu(), test.labels), loop.curve, facts)
 
     @classmethod
-    def method(cls, options: Any, of: Any, shape: tuple[int, ...], classes: int) -> Method:
-        encoder: Any = untrained(of, shape, classes).encoder
+    def method(cls, options: Any, stages: Any, shape: tuple[int, ...], classes: int) -> Method:
+        encoder: Any = untrained(stages[options.of], shape, classes).encoder
         return Tuned(encoder, nn.Linear(encoder.dim, classes), options.head_lr)
 
     @classmethod

@@ -11,6 +11,7 @@ class KNNOptions(StageOptions):
     divides: ClassVar[bool] = True
     metrics: ClassVar[tuple[str, ...]] = ("top1", "top5")
     splits: ClassVar[tuple[str, ...]] = ("train", "test")
+    labelled: ClassVar[tuple[str, ...]] = splits
     of: NetworkOf
     k: PositiveInt = 200
     temperature: PositiveFloat = 0.1

@@ -35,8 +35,8 @@ class LinearProbe(Stage):
         return Outcome(accuracy(logits.cpu(), test.labels), loop.curve, loop.facts)
 
     @classmethod
-    def method(cls, options: Any, of: Any, shape: tuple[int, ...], classes: int) -> Method:
-        encoder: Any = untrained(of, shape, classes).encoder.requires_grad_(False)
+    def method(cls, options: Any, stages: Any, shape: tuple[int, ...], classes: int) -> Method:
+        encoder: Any = untrained(stages[options.of], shape, classes).encoder.requires_grad_(False)
         return Probe(encoder, nn.Linear(encoder.dim, classes))
 
     @classmethod

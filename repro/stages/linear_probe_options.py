@@ -10,5 +10,6 @@ from repro.options import LabelledViewsSpec, NetworkOf, TrainingOptions, Views
 class LinearProbeOptions(TrainingOptions):
     metrics: ClassVar[tuple[str, ...]] = ("top1", "top5")
     splits: ClassVar[tuple[str, ...]] = ("train", "test")
+    labelled: ClassVar[tuple[str, ...]] = splits
     of: NetworkOf
     views: LabelledViewsSpec = Views()

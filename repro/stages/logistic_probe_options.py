@@ -11,6 +11,7 @@ class LogisticProbeOptions(StageOptions):
     divides: ClassVar[bool] = True
     metrics: ClassVar[tuple[str, ...]] = ("top1", "top5")
     splits: ClassVar[tuple[str, ...]] = ("train", "test")
+    labelled: ClassVar[tuple[str, ...]] = splits
     of: NetworkOf
     C: PositiveFloat | Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
     features: Literal["standardised", "unit"] = "standardised"

@@ -8,14 +8,16 @@ import torch
 from torch import nn
 
 from repro import components
+from repro.data.table import Table
 from repro.engine import checkpoint
 from repro.engine.features import accuracy, extract, frozen, labelled
 from repro.engine.fit import fit
 from repro.engine.keys import key
-from repro.engine.method import Method, names
+from repro.engine.method import Method
 from repro.engine.online import Online
 from repro.engine.stage import Context, Outcome, Stage, capped, tiny
-from repro.networks.build import build
+from repro.networks.build import alike, build, composite, trained, untrained
+from repro.options import EarlierNetwork
 from repro.stages.train_options import TrainOptions
 
 WIDEST = 256  # of layers, queues and the like in a smoke run
@@ -34,14 +36,14 @@ class Train(Stage):
 
     def run(self, ctx: Context) -> Outcome:
         o = self.options
-        kind = components.load(("methods",), o.method.name)
-        data = labelled(ctx, o.split) if o.online or names(kind.loss, "label") else ctx.data(o.split)
+        data = labelled(ctx, o.split, o.data) if o.labelled else ctx.table(o.data, o.split)
         torch.manual_seed(key(ctx.seed, ctx.stage, "weights"))
-        fitted = self.method(o, None, data.shape, data.classes)
+        fitted = self.method(o, ctx.recipe.stages, data.shape, data.classes)
+        method = fitted.method if isinstance(fitted, Online) else fitted
+        self._inherit(ctx, method, data)
         if o.collapse == "record":
             fitted.guarded = ()
         loop = fit(ctx, fitted, data, o, ctx.micro_batch)
-        method = fitted.method if isinstance(fitted, Online) else fitted
         method.end()
         if ctx.setup.main:
             checkpoint.save(ctx.folder / "output.safetensors", method.state_dict(), {})
@@ -50,12 +52,39 @@ class Train(Stage):
         return Outcome(metrics | self._online(ctx, fitted), loop.curve, loop.facts)
 
     @classmethod
-    def method(cls, options: Any, of: Any, shape: tuple[int, ...], classes: int) -> Method:
+    def method(cls, options: Any, stages: Any, shape: tuple[int, ...], classes: int) -> Method:
         network: Any = build(options.network, options.views.shape(shape), classes)
-        method = components.load(("methods",), options.method.name)(options.method, *network)
+        further = {
+            name: composite(untrained(stages[spec.of], shape, classes))
+            if isinstance(spec, EarlierNetwork)
+            else composite(build(spec, options.views.shape(shape), classes))
+            for name, spec in (options.networks or {}).items()
+        }
+        method = components.load(("methods",), options.method.name)(options.method, *network, **further)
+        still = [
+            further[name]
+            for name, spec in (options.networks or {}).items()
+            if isinstance(spec, EarlierNetwork)
+        ]
+        still += [method.encoder] if options.freeze else []
+        for part in still:
+            part.requires_grad_(False)
+        method.still = tuple(still)
         if options.online is None:
             return method
         return Online(options.online, method, network.encoder.dim, classes)
+
+    def _inherit(self, ctx: Context, method: Method, data: Table) -> None:
+        """The weights that earlier stages left: those to start from, and those of frozen networks."""
+        o = self.options
+        if o.start:
+            earlier = trained(ctx, o.start, data)
+            method.encoder.load_state_dict(earlier.encoder.state_dict())
+            if alike(method.head, earlier.head):
+                method.head.load_state_dict(earlier.head.state_dict())
+        for name, spec in (o.networks or {}).items():
+            if isinstance(spec, EarlierNetwork):
+                getattr(method, name).load_state_dict(composite(trained(ctx, spec.of, data)).state_dict())
 
     def _online(self, ctx: Context, fitted: Method) -> dict[str, float]:
         """The accuracy of the classifier that was trained beside the network, if there was one."""

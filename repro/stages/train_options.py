@@ -6,7 +6,17 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from repro.options import BackboneSpec, Collection, MethodSpec, OnlineProbe, TrainingOptions, ViewsSpec
+from repro.options import (
+    BackboneSpec,
+    Collection,
+    FurtherSpec,
+    MethodSpec,
+    NetworkOf,
+    OnlineProbe,
+    TrainingOptions,
+    ViewsSpec,
+)
+from repro.options.training import StreamName
 
 
 class TrainOptions(TrainingOptions):
@@ -14,6 +24,9 @@ class TrainOptions(TrainingOptions):
     network: BackboneSpec
     views: ViewsSpec
     split: str = "train"
+    networks: dict[StreamName, FurtherSpec] | None = None
+    start: NetworkOf | None = None
+    freeze: Literal["encoder"] | None = None
     online: OnlineProbe | None = None
     collapse: Literal["stop", "record"] | None = None
 
@@ -33,3 +46,7 @@ class TrainOptions(TrainingOptions):
     @property
     def splits(self) -> Collection[str]:
         return (self.split, "test") if self.online else (self.split,)
+
+    @property
+    def labelled(self) -> Collection[str]:
+        return self.splits if self.online or self.method.needs_labels else ()
