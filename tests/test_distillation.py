@@ -14,6 +14,7 @@ from repro.engine.method import unit
 from repro.methods.distillation.crd import CRD
 from repro.methods.distillation.kd import KD, softened_divergence
 from repro.methods.parts.negatives import of_other_classes
+from repro.networks.build import Composite
 from repro.networks.resnet_cifar import SmallResNet
 from repro.networks.wide_resnet import WideResNet
 
@@ -37,7 +38,7 @@ class Flat(nn.Sequential):
 
 def made(cls: Any, **options: object) -> Any:
     torch.manual_seed(0)
-    student, teacher = (Flat(4, 5), nn.Linear(5, 3)), (Flat(4, 7), nn.Linear(7, 3))
+    student, teacher = (Flat(4, 5), nn.Linear(5, 3)), Composite(Flat(4, 7), nn.Linear(7, 3))
     method = cls(cls.Options(name=cls.__name__.lower(), **options), *student, teacher=teacher).double()
     method.begin(len(LABELS), SimpleNamespace(labels=LABELS)) if cls is CRD else method.begin(len(LABELS))
     return method

@@ -18,13 +18,13 @@ from repro.engine.budget import Stopped
 from repro.engine.fit import fit
 from repro.engine.method import Method
 from repro.engine.setup import Setup
+from repro.methods.clustering.deepcluster import DeepCluster
 from repro.methods.distillation.crd import CRD
 from repro.methods.metric.snca import SNCA
 from repro.methods.pretext.deep_infomax import DeepInfoMax
-from repro.methods.pretext.deepcluster import DeepCluster
 from repro.methods.pretext.relational import Relational
 from repro.methods.pretext.rotation import Rotation
-from repro.networks.build import Bare, Network
+from repro.networks.build import Bare, Network, composite
 from repro.networks.conv4 import Conv4
 from repro.options import Batch, Optimizer, Schedule, TrainingOptions, Views
 from tests.fitting import After, context, images, two_processes
@@ -58,7 +58,7 @@ def network(outputs: int | None) -> Network:
 def made(name: str) -> Method:
     torch.manual_seed(1)
     kind, options, _ = METHODS[name]
-    further: dict[str, Any] = {"teacher": network(3)} if name == "crd" else {}
+    further: dict[str, Any] = {"teacher": composite(network(3))} if name == "crd" else {}
     method = kind(
         kind.Options.model_validate({"name": name, **options}), *network(HEADS.get(name)), **further
     )

@@ -11,11 +11,11 @@ from sklearn.decomposition import PCA
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from repro.methods.clustering.deepcluster import DeepCluster, whitened
+from repro.methods.contrastive.simclr import SimCLR
 from repro.methods.pretext.deep_infomax import DeepInfoMax
-from repro.methods.pretext.deepcluster import DeepCluster, whitened
 from repro.methods.pretext.relational import Relational, relation_pairs
 from repro.methods.pretext.rotation import Rotation
-from repro.methods.simclr import SimCLR
 from repro.networks.conv4 import Conv4
 
 

@@ -31,7 +31,7 @@ class CRD(KD):
 
     def __init__(self, options: Any, encoder: Any, head: nn.Module, teacher: Any):
         super().__init__(options, encoder, head, teacher)
-        dims: list[Any] = [encoder.dim, self.teacher[0].dim]
+        dims: list[Any] = [encoder.dim, teacher.encoder.dim]
         self.maps = nn.ModuleList(nn.Linear(dim, options.dim) for dim in dims)
         self.register_buffer("log_z", torch.full((2,), torch.nan))
 
@@ -44,8 +44,8 @@ class CRD(KD):
     def embed(self, views: Tensor) -> dict[str, Tensor]:
         """views (n, 1, C, H, W) -> both logits (n, 1, classes), and z (n, 2, dim) of student and teacher."""
         with torch.no_grad():
-            features = self.through(views, self.teacher[0])
-            teacher_logits = self.through(features, self.teacher[1])
+            features = self.through(views, self.teacher.encoder)
+            teacher_logits = self.through(features, self.teacher.head)
         own = self.through(views, self.encoder)
         z = torch.stack([unit(g(x[:, 0])) for g, x in zip(self.maps, (own, features), strict=True)], 1)
         return {"logits": self.through(own, self.head), "teacher_logits": teacher_logits, "z": z}

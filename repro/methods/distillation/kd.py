@@ -28,7 +28,7 @@ class KD(Method):
 
     def __init__(self, options: Any, encoder: nn.Module, head: nn.Module, teacher: Any):
         super().__init__(options, encoder, head)
-        self.teacher = nn.Sequential(*teacher)  # encoder and head
+        self.teacher = teacher
 
     def embed(self, views: Tensor) -> dict[str, Tensor]:
         """views (n, V, C, H, W) -> logits and teacher_logits (n, V, classes)."""

@@ -9,6 +9,7 @@ from repro.options import MethodOptions, PositiveFloat, PositiveInt
 
 class MatchingOptions(MethodOptions):
     views_taken: ClassVar[tuple[int, int | None]] = (1, 1)
+    needs_labels: ClassVar[bool] = True
 
     shots: PositiveInt = 1
     """Samples of each class of an episode that form its support set; the others are queries."""

@@ -9,6 +9,7 @@ from repro.options import MethodOptions, PositiveFloat, Probability
 
 class SNCAOptions(MethodOptions):
     views_taken: ClassVar[tuple[int, int | None]] = (1, 1)
+    needs_labels: ClassVar[bool] = True
 
     temperature: PositiveFloat = 0.05
     """σ, by which cosines are divided."""

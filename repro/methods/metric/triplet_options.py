@@ -9,6 +9,7 @@ from repro.options import MethodOptions, PositiveFloat
 
 class TripletOptions(MethodOptions):
     views_taken: ClassVar[tuple[int, int | None]] = (1, 1)
+    needs_labels: ClassVar[bool] = True
 
     mining: Literal["random", "hard", "all"] = "random"
     """Which positive and negative an anchor meets: one of each at random, the farthest and the nearest, or all."""

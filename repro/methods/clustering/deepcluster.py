@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from repro.engine.method import Method, unit
-from repro.methods.pretext.deepcluster_options import DeepClusterOptions
+from repro.methods.clustering.deepcluster_options import DeepClusterOptions
 
 
 class DeepCluster(Method):
