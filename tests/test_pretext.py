@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from accelerate import Accelerator
 from sklearn.decomposition import PCA
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from repro.engine.setup import Setup
 from repro.methods.clustering.deepcluster import DeepCluster, whitened
 from repro.methods.contrastive.simclr import SimCLR
 from repro.methods.pretext.deep_infomax import DeepInfoMax
 from repro.methods.pretext.relational import Relational, relation_pairs
 from repro.methods.pretext.rotation import Rotation
+from repro.networks.build import trained
 from repro.networks.conv4 import Conv4
+from repro.stages.initial import Initial
+from tests.fitting import context, images
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -145,3 +152,22 @@ def test_simclr_with_the_mean_inside_the_logarithm() -> None:
         total += weights[i ^ 1] / (sum(weights) - weights[i])
     found = made(SimCLR, temperature=0.5, mean="probability").loss(z)
     assert found.item() == pytest.approx(-math.log(total / 10), rel=1e-12)
+
+
+def test_an_initial_network_is_drawn_from_the_seed_and_left_frozen(tmp_path: Path) -> None:
+    stage = {
+        "kind": "initial",
+        "network": {"backbone": "conv4", "last": "global", "head": {"kind": "linear"}},
+    }
+    options = Initial.Options.model_validate(stage)
+    drawn = []
+    for seed in (1, 1, 2):
+        ctx = context(Setup(Accelerator(cpu=True), "fp32"), tmp_path / f"{len(drawn)}" / "drawn")
+        ctx.stage, ctx.seed = "drawn", seed
+        ctx.recipe = SimpleNamespace(id="r", stages={"drawn": options})  # type: ignore[assignment]
+        assert Initial(options).run(ctx).metrics == {}
+        network = trained(ctx, "drawn", images())
+        drawn.append(torch.cat([p.flatten() for part in network for p in part.parameters()]))
+        assert not any(p.requires_grad or part.training for part in network for p in part.parameters())
+    assert torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])
+    assert options.leaves == ("network", "classifier")
