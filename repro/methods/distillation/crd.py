@@ -70,8 +70,10 @@ class CRD(KD):
     @torch.no_grad()
     def _normalisers(self, z: Tensor) -> Tensor:
         """log Z of both, as it was set, or in the first step the mean over the batch of Σ_j exp(score_j)."""
+        if not self.log_z.isnan().any():
+            return self.log_z
         sums = torch.stack([scores.logsumexp(1) for scores in self._scores(z)])
-        return torch.where(self.log_z.isnan(), sums.logsumexp(1) - math.log(len(z)), self.log_z)
+        return sums.logsumexp(1) - math.log(len(z))
 
     def after_step(self, z: Tensor, index: Tensor) -> None:
         self.log_z.copy_(self._normalisers(z))
