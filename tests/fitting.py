@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from repro.data.images import ImageSet, image_set
 from repro.engine.budget import Deadline, Stopped
+from repro.engine.draws import Draws
 from repro.engine.fit import fit
 from repro.engine.keys import generator
 from repro.engine.loop import Loop
@@ -24,7 +25,7 @@ from repro.engine.setup import Setup
 from repro.engine.stage import Context
 from repro.methods.contrastive.moco import MoCo
 from repro.methods.contrastive.simclr import SimCLR
-from repro.options import Batch, Optimizer, Schedule, TrainingOptions, Views
+from repro.options import Batch, Optimizer, Schedule, StreamOptions, TrainingOptions, Views
 
 SAMPLES, BATCH, EPOCHS = 38, 16, 3  # the last batch of an epoch has 6
 
@@ -65,10 +66,33 @@ class Counting(SimCLR):
         return super().loss(z) * (1 + self.begun[0] / 100)
 
 
+class Consistent(Method):
+    """FixMatch's scheme on two streams, with draws in both functions and a number for each sample."""
+
+    guarded = ()
+
+    def embed(self, views: Tensor, unlabelled_views: Tensor, draws: Draws, step: int) -> dict[str, Tensor]:
+        rows = torch.cat([views, unlabelled_views.flatten(1, 2)], 1)  # (n, 2 + 3 · 2, C, S, S)
+        noisy = rows + 0.1 * draws.normal("noise", *rows.shape[1:]).to(rows.dtype)
+        logits = self.project(noisy)
+        weight = (1 + draws.uniform("weight").double()) * (1 + step / 10)
+        return {"known": logits[:, :2], "weak": logits[:, 2::2], "strong": logits[:, 3::2], "weight": weight}
+
+    def loss(
+        self, known: Tensor, weak: Tensor, strong: Tensor, weight: Tensor, label: Tensor,
+        unlabelled_index: Tensor, draws: Draws,
+    ) -> dict[str, Tensor]:  # fmt: skip
+        sure = weak.detach()[draws.permutation("mixed")].softmax(-1)
+        drift = -(sure * strong.log_softmax(-1)).sum(-1) * (1 + unlabelled_index / 100)
+        supervised = nn.functional.cross_entropy(known.flatten(0, 1), label.repeat_interleave(2))
+        return {"loss": supervised + (weight[:, None] * drift).mean(), "supervised": supervised}
+
+
 METHODS: dict[str, Callable[[], tuple[type[Method], dict[str, Any]]]] = {
     "counting": lambda: (Counting, {"temperature": 0.5}),
     "moco": lambda: (MoCo, {"queue": 24, "symmetric": True, "shuffle": True}),
     "moco unshuffled": lambda: (MoCo, {"queue": 24, "symmetric": True}),
+    "two streams": lambda: (Consistent, {}),
 }
 
 
@@ -110,12 +134,16 @@ def context(setup: Setup, folder: Path, deadline: Deadline | None = None) -> Con
     )
 
 
-def options(span: int, apart: bool = True) -> Any:
+STREAMS = {"two streams": {"unlabelled": StreamOptions(ratio=3, views=Views(count=2, flip=0.5, pad_crop=1))}}
+
+
+def options(span: int, apart: bool = True, name: str = "") -> Any:
     training: Any = {
         "batch": Batch(size=BATCH, bn_span=span, bn_views="apart" if apart else None),
         "optimizer": Optimizer(lr=0.05, momentum=0.9),
         "schedule": Schedule(name="cosine"),
         "epochs": EPOCHS,
+        "streams": STREAMS.get(name),
     }
     views = Views(count=2, flip=0.5, pad_crop=1)
     return SimpleNamespace(views=views, **dict(TrainingOptions(kind="train", **training)))
@@ -130,7 +158,13 @@ def train(
         nn.init.ones_(method.encoder.conv.weight)  # type: ignore[union-attr, arg-type]
     deadline = After(stop) if stop is not None and setup.rank == setup.processes - 1 else None
     try:
-        loop: Loop = fit(context(setup, folder, deadline), method, images(), options(span), micro)
+        loop: Loop = fit(
+            context(setup, folder, deadline),
+            method,
+            images(),
+            options(span, name != "two streams", name),
+            micro,
+        )
     except Stopped as reason:
         return str(reason)
     return loop.curve, torch.cat([t.double().flatten() for t in method.state_dict().values()])

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from repro import components
-from repro.options import StageOptions
-from repro.recipes.consistency import _needed
+from repro.options import Ref, StageOptions
+from repro.options.refs import mark_of
 from tests.conftest import ROOT
 
 STAGES = ("stages", "experiments")
@@ -50,13 +50,12 @@ def test_every_stage_declares_its_metrics_and_the_splits_that_it_reads(name: str
 @pytest.mark.parametrize("name", NAMES)
 def test_every_option_that_names_a_stage_is_a_reference(name: str) -> None:
     used = set(re.findall(r"(?:ctx\.of|trained)\((?:ctx, )?(?:self\.options|o)\.(\w+)", source(name)))
-    marked = {option for option, field in options(name).model_fields.items() if _needed(field)}
+    marked = {option for option, field in options(name).model_fields.items() if mark_of(field)}
     assert used <= marked
 
 
 def test_every_need_is_met_by_some_stage() -> None:
-    needs = {
-        need for name in NAMES for field in options(name).model_fields.values() if (need := _needed(field))
-    }
+    marks = [mark_of(field) for name in NAMES for field in options(name).model_fields.values()]
+    needs = {need for mark in marks if isinstance(mark, Ref) for need in mark.needs}
     left = " ".join(Path(inspect.getfile(options(name))).read_text(encoding="utf-8") for name in NAMES)
     assert needs and all(f'"{need}"' in left for need in needs)

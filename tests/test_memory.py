@@ -134,6 +134,12 @@ def test_a_step_of_every_method_can_be_rehearsed(write_recipe: Write, name: str)
     assert memory.predicted(load("r"), "pretrain", HERE) > 0
 
 
+def test_a_step_with_a_classifier_beside_can_be_rehearsed(write_recipe: Write) -> None:
+    write_recipe("r", GOOD.replace("    epochs: 1\n", "    epochs: 1\n    online: {lr: 1}\n"))
+    alone = memory.predicted(load("r", ["stages.pretrain.online=null"]), "pretrain", HERE)
+    assert memory.predicted(load("r"), "pretrain", HERE) > alone
+
+
 def test_a_network_that_is_read_is_there_twice(write_recipe: Write) -> None:
     """As it was made, and from the file; weights as in the count by hand."""
     write_recipe("r", GOOD)

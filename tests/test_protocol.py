@@ -167,5 +167,5 @@ def test_an_online_probe_changes_nothing_but_adds_its_accuracy(write_recipe: Wri
 def test_an_online_probe_wants_labels(write_recipe: Write) -> None:
     text = ONLINE.replace("digits\nstages", "stl10\nstages") + "    online: {lr: 0.5}\n    split: unlabeled\n"
     write_recipe("probed", text.replace("policy: digits, ", ""))
-    with pytest.raises(UserError, match="needs a label for every image, and split `unlabeled`"):
+    with pytest.raises(UserError, match="split `unlabeled` of data set `stl10` has no labels"):
         Run(load("probed"), 0, set_up("cpu", "fp32"), smoke=True).execute()

@@ -86,7 +86,7 @@ class _Rehearsed:
     def peak(self) -> Peak:
         method, o = self.method, self.options
         method.apart = o.batch.bn_views == "apart"
-        method.begin(self.samples)
+        call(method.begin, {"samples": self.samples})
         self.span = convert(method)
         optimizer = optim.build(o.optimizer, optim.groups(o.optimizer, method))
         for p in method.parameters():

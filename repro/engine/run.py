@@ -24,11 +24,12 @@ from repro.engine.setup import Setup
 from repro.engine.stage import Context, Outcome
 from repro.errors import UserError
 from repro.host import code_version, packages
-from repro.recipes.load import recipe_hash
+from repro.recipes.load import recipe_hash, with_fewer_rounds
 from repro.recipes.schema import Deviation, Recipe
 from repro.results.record import Record
 
 SMOKE_SAMPLES = 16
+SMOKE_ROUNDS = 2  # the first and one that follows another
 RESUMED = "the run was resumed so"
 
 
@@ -202,7 +203,8 @@ def mixed(sessions: Sequence[state.Note]) -> list[Deviation]:
 
 
 def shrunk(recipe: Recipe) -> Recipe:
-    """The recipe with every stage made small enough for a smoke run."""
+    """The recipe with few rounds and every stage made small enough for a smoke run."""
+    recipe = with_fewer_rounds(recipe, SMOKE_ROUNDS)
     stages = {
         name: components.load(("stages", "experiments"), options.kind).smoke(options)
         for name, options in recipe.stages.items()

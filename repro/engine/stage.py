@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,11 +13,12 @@ import torch
 
 from repro import components
 from repro.data.table import Table
+from repro.engine.artifacts import left
 from repro.engine.budget import Deadline
 from repro.engine.keys import key
 from repro.engine.method import Method
 from repro.engine.setup import Setup
-from repro.options import DataOptions, Options, StageOptions
+from repro.options import DataOptions, Options, StageOptions, references
 from repro.recipes.schema import Deviation, Recipe
 
 
@@ -59,14 +61,15 @@ class Context:
     def table(self, options: DataOptions | None, split: str) -> Any:
         """What the options say of a data set, and else the whole of `split`.
 
-        Slices draw with the run's seed, but not the stage's name, so that all stages mean the same rows.
+        Slices draw with the run's seed, but not the stage's name, so that all stages mean the same rows. Those whose
+        options name stages are given `left(stage, what, table)`, see `repro.engine.artifacts`.
         """
         o = options or DataOptions()
         data = self.data(o.split or split, o.set)
         for place, one in enumerate(o.slice):
-            data = components.load(("data.slices",), one.name)(one)(
-                data, key(self.seed, "slice", place, one.name)
-            )
+            cut = components.load(("data.slices",), one.name)(one)
+            of_stages = {"left": partial(left, self)} if any(references(one)) else {}
+            data = cut(data, key(self.seed, "slice", place, one.name), **of_stages)
         return data
 
     def note(self, deviations: Iterable[Deviation]) -> None:

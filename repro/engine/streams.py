@@ -5,12 +5,12 @@ The rows of the main one are divided over processes and chunks; further streams 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from repro import components
@@ -76,13 +76,12 @@ class Streams(ExitStack):
         found: Fields = {}
         for name, scalars in self.facts_of.items():
             index = self._index(name, step).to(self.device)
-            own: Mapping[str, Tensor] = {field: x[index] for field, x in scalars.items()}
-            found |= {_named(name, field): x for field, x in {**own, "index": index}.items()}
+            own = {field: x[index] for field, x in scalars.items()} | {"index": index}
+            found |= {_named(name, field): x for field, x in own.items()}
         return found
 
     def _facts(self, table: Table) -> Fields:
-        scalars = {"label": table.labels} | table.scalars
-        return {name: x.to(self.device) for name, x in scalars.items()}
+        return {name: x.to(self.device) for name, x in scalars_of(table).items()}
 
     def _opened(self, table: Table, views: Any, upcoming: Any) -> Feed:
         source = feed(table, views, self.device, upcoming, self.course.total)
@@ -107,6 +106,16 @@ class Streams(ExitStack):
         return self._needed(stream.name, step).flatten(), key(
             self.seed, self.stage, "views", stream.name, step
         )
+
+
+def scalars_of(table: Table) -> Fields:
+    """The numbers of each sample, with a label −1 where there is none."""
+    return {"label": table.labels, **table.scalars}
+
+
+def facts_of(table: Table, index: Tensor, device: torch.device) -> Fields:
+    """What is known of the samples index (n,) beside their views."""
+    return {**{name: x[index].to(device) for name, x in scalars_of(table).items()}, "index": index.to(device)}
 
 
 def _named(stream: str, field: str) -> str:

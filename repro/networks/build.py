@@ -34,6 +34,11 @@ def build_head(options: HeadOptions, dim: int, classes: int = 0) -> Any:
     return components.load(("networks.heads",), options.kind)(options, dim, classes)
 
 
+def shape_of(made_for: Any, data: Table) -> tuple[tuple[int, ...], int]:
+    """Shape of a sample and number of classes that a stage's network was made for: its own data's, if it says so."""
+    return tuple(made_for.get("shape", data.shape)), made_for.get("classes", data.classes)
+
+
 def composite(network: Network) -> Composite:
     """Both parts of the network as one module."""
     return Composite(*network)
@@ -74,8 +79,8 @@ def untrained(options: Any, shape: tuple[int, ...], classes: int) -> Network:
 
 def trained(ctx: Context, stage: str, data: Table) -> Network:
     """The network that an earlier `train` stage left, frozen and in eval mode, on the run's device."""
-    network = untrained(ctx.recipe.stages[stage], data.shape, data.classes)
-    tensors, _ = checkpoint.load(ctx.of(stage) / "output.safetensors")
+    tensors, made_for = checkpoint.load(ctx.of(stage) / "output.safetensors")
+    network = untrained(ctx.recipe.stages[stage], *shape_of(made_for, data))
     for name, module in network._asdict().items():
         checkpoint.unpack({name: module}, tensors, {})
         channels_last(module.eval().requires_grad_(False).to(ctx.device))

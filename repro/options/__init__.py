@@ -19,14 +19,16 @@ from repro.options.components import (
     FurtherSpec,
     HeadOptions,
     HeadSpec,
+    IndexOf,
     MethodOptions,
     MethodSpec,
+    MetricsOf,
     NetworkOf,
     NetworkOptions,
-    Ref,
     StageOptions,
     StageSpec,
 )
+from repro.options.refs import MetricsRef, Ref, references
 from repro.options.streams import DataOptions, SampledOptions, StreamOptions
 from repro.options.training import Batch, Momentum, OnlineProbe, Optimizer, Schedule, TrainingOptions
 from repro.options.views import (
@@ -54,10 +56,13 @@ __all__ = [
     "FurtherSpec",
     "HeadOptions",
     "HeadSpec",
+    "IndexOf",
     "Jitter",
     "LabelledViewsSpec",
     "MethodOptions",
     "MethodSpec",
+    "MetricsOf",
+    "MetricsRef",
     "Momentum",
     "NetworkOf",
     "NetworkOptions",
@@ -81,4 +86,5 @@ __all__ = [
     "ViewOptions",
     "Views",
     "ViewsSpec",
+    "references",
 ]

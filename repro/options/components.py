@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, SerializeAsAny, WithJsonSchema
+from pydantic import BeforeValidator, Field, SerializeAsAny
 
 from repro.options.base import ComponentOptions, Options
+from repro.options.choose import chosen, schema
+from repro.options.refs import MetricsRef, Ref
 from repro.options.views import ViewOptions, Views
 
 
@@ -50,14 +51,9 @@ class HeadOptions(ComponentOptions):
         return False
 
 
-@dataclass(frozen=True)
-class Ref:
-    """Marks an option that names an earlier stage which leaves what is needed (see `StageOptions.leaves`)."""
-
-    needs: str
-
-
 NetworkOf = Annotated[str, Ref("network")]
+IndexOf = Annotated[str, Ref("index")]
+MetricsOf = Annotated[str, MetricsRef(), Field(pattern=r"^[a-z0-9_*]+\.[a-z0-9_*]+$")]
 
 
 class StageOptions(ComponentOptions):
@@ -85,6 +81,11 @@ class StageOptions(ComponentOptions):
         return ()
 
     @property
+    def needs(self) -> Mapping[str, tuple[str, ...]]:
+        """What an option that names an earlier stage needs of it where that is not what its `Ref` says."""
+        return {}
+
+    @property
     def splits(self) -> Collection[str]:
         """The splits of the recipe's data set that the stage reads."""
         return ()
@@ -100,24 +101,8 @@ class StageOptions(ComponentOptions):
         return ()
 
 
-def _chosen(folders: tuple[str, ...], key: str) -> Any:
-    """A field whose value picks a component by `key` and is checked by that component's own options."""
-
-    def read(value: Any) -> Any:
-        from repro.components import options_for
-
-        return value if isinstance(value, Options) else options_for(folders, key, value)
-
-    return BeforeValidator(read)
-
-
-def _schema(folders: tuple[str, ...], key: str) -> Any:
-    """Marks the field for `repro check --schema`, which fills in one alternative for each component."""
-    return WithJsonSchema({"type": "object", "components": [*folders], "key": key})
-
-
 HeadSpec = Annotated[
-    SerializeAsAny[HeadOptions], _chosen(("networks.heads",), "kind"), _schema(("networks.heads",), "kind")
+    SerializeAsAny[HeadOptions], chosen(("networks.heads",), "kind"), schema(("networks.heads",), "kind")
 ]
 
 
@@ -134,7 +119,7 @@ class NetworkOptions(ComponentOptions):
 
 
 BackboneSpec = Annotated[
-    SerializeAsAny[NetworkOptions], _chosen(("networks",), "backbone"), _schema(("networks",), "backbone")
+    SerializeAsAny[NetworkOptions], chosen(("networks",), "backbone"), schema(("networks",), "backbone")
 ]
 
 
@@ -152,10 +137,10 @@ def _further(value: Any) -> Any:
 
 FurtherSpec = Annotated[EarlierNetwork | BackboneSpec, BeforeValidator(_further)]
 MethodSpec = Annotated[
-    SerializeAsAny[MethodOptions], _chosen(("methods",), "name"), _schema(("methods",), "name")
+    SerializeAsAny[MethodOptions], chosen(("methods",), "name"), schema(("methods",), "name")
 ]
 StageSpec = Annotated[
     SerializeAsAny[StageOptions],
-    _chosen(("stages", "experiments"), "kind"),
-    _schema(("stages", "experiments"), "kind"),
+    chosen(("stages", "experiments"), "kind"),
+    schema(("stages", "experiments"), "kind"),
 ]

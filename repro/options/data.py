@@ -1,21 +1,75 @@
-"""Samplers, slices and measures as a recipe chooses them."""
+"""Samplers, slices and measures: what they have in common, and the fields of a recipe that choose them."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
-from pydantic import SerializeAsAny
+from pydantic import BeforeValidator, SerializeAsAny
+from pydantic_core import PydanticCustomError
 
-from repro.options.base import Options
+from repro.options.base import ComponentOptions
+from repro.options.choose import chosen, schema
 
 
-class SamplerOptions(Options):
+class SamplerOptions(ComponentOptions):
+    """Options of a way to draw batches, chosen by `name`."""
+
     name: str
 
 
-class SliceOptions(Options):
+class SliceOptions(ComponentOptions):
+    """Options of a choice of rows, chosen by `name`; `main` is the option that `{name: value}` in a recipe gives."""
+
+    main: ClassVar[str | None] = None
+
     name: str
 
 
-SamplerSpec = Annotated[SerializeAsAny[SamplerOptions], None]
-SliceSpec = Annotated[tuple[SerializeAsAny[SliceOptions], ...], None]
+class MeasureOptions(ComponentOptions):
+    """Options of a measure, chosen by `name`: what it gives, and the splits it needs, the evaluated one last."""
+
+    metrics: ClassVar[Any] = ()
+    splits: ClassVar[Any] = ("test",)
+
+    name: str
+
+
+def _slices(value: Any) -> Any:
+    """`{per_class: 4}`, or a list of such and of `{name: per_class, count: 4}`, as a tuple of options."""
+    if isinstance(value, Mapping) and "name" not in value:
+        value = [{name: given} for name, given in value.items()]
+    entries = [value] if isinstance(value, Mapping) else value
+    if not isinstance(entries, list | tuple):
+        raise PydanticCustomError("no_slice", "Needs a slice, as `{per_class: 4}`, or a list of slices", {})
+    return tuple(_slice(one) for one in entries)
+
+
+def _slice(value: Any) -> Any:
+    from repro import components
+
+    if not isinstance(value, Mapping) or "name" in value:
+        return (
+            value
+            if isinstance(value, SliceOptions)
+            else components.options_for(("data.slices",), "name", value)
+        )
+    if len(value) != 1:
+        raise PydanticCustomError("no_slice", "Needs one slice in each entry of a list", {})
+    ((name, given),) = value.items()
+    if isinstance(given, Mapping):
+        return components.options_for(("data.slices",), "name", {"name": name, **given})
+    known = name in components.names(("data.slices",))
+    main = getattr(components.find(("data.slices",), name), "main", None) if known else "count"
+    if main is None:
+        raise PydanticCustomError("no_slice", "Slice `{name}` needs a mapping of options", {"name": name})
+    return components.options_for(("data.slices",), "name", {"name": name, main: given})
+
+
+SamplerSpec = Annotated[
+    SerializeAsAny[SamplerOptions], chosen(("data.samplers",), "name"), schema(("data.samplers",), "name")
+]
+SliceSpec = Annotated[tuple[SerializeAsAny[SliceOptions], ...], BeforeValidator(_slices)]
+MeasureSpec = Annotated[
+    SerializeAsAny[MeasureOptions], chosen(("measures",), "name"), schema(("measures",), "name")
+]

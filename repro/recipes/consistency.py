@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Collection, Iterator
 from itertools import islice
-from typing import get_args
-
-from pydantic.fields import FieldInfo
 
 from repro.data.declare import declaration
 from repro.data.declare import names as dataset_names
 from repro.errors import UserError, suggestion
-from repro.options import Ref, StageOptions
+from repro.options import MetricsRef, StageOptions, references
 from repro.recipes.schema import Recipe
 
 Contradiction = tuple[tuple[str | int, ...], str]  # where, as a path of keys, and what
@@ -25,35 +23,41 @@ def contradictions(recipe: Recipe) -> Iterator[Contradiction]:
 
 
 def _references(recipe: Recipe) -> Iterator[Contradiction]:
-    earlier: dict[str, StageOptions] = {}
+    leaving: dict[str, list[str]] = {}  # what is left -> the stages so far that leave it
+    given: dict[str, None] = {}  # the metrics of the stages so far
     for name, stage in recipe.stages.items():
-        for option, field in type(stage).model_fields.items():
-            needs, other = _needed(field), getattr(stage, option)
-            if needs is None or other is None:
+        for one in references(stage):
+            where = ("stages", name, *one.keys)
+            if isinstance(one.mark, MetricsRef):
+                if not fnmatch.filter(given, one.named):
+                    yield where, _unmeasured(one.named, given)
                 continue
-            able = [n for n, s in earlier.items() if needs in _declared(s, "leaves")]
-            if other not in able:
-                yield ("stages", name, option), _unfit(recipe, name, other, needs, able)
-        earlier[name] = stage
+            needs = stage.needs.get(str(one.keys[0]), one.mark.needs)
+            if not any(one.named in leaving.get(what, ()) for what in needs):
+                able = dict.fromkeys(n for what in needs for n in leaving.get(what, ()))
+                yield where, _unfit(recipe, name, one.named, " or ".join(needs), able)
+        for what in _declared(stage, "leaves"):
+            leaving.setdefault(what, []).append(name)
+        given |= dict.fromkeys(f"{name}.{metric}" for metric in _declared(stage, "metrics"))
 
 
 def _unfit(recipe: Recipe, name: str, other: str, needs: str, able: Collection[str]) -> str:
-    near = f"; take {_listed(able)}" if able else f"; no earlier stage leaves a {needs}"
+    near = f"; take {_listed(able)}" if able else f"; no earlier stage leaves {_article(needs)}"
     if other not in recipe.stages:
-        return f"no stage is called `{other}`{suggestion(other, able) or near}"
+        return f"no stage is called `{other:.100}`{suggestion(other, able) or near}"
     order = list(recipe.stages)
     if order.index(other) >= order.index(name):
         return f"stage `{other}` does not come before `{name}`{near}"
     return f"stage `{other}` (`kind: {recipe.stages[other].kind}`) leaves no {needs}{near}"
 
 
-def _needed(field: FieldInfo) -> str | None:
-    """What the stage that the option names has to leave, if it names one."""
-    marks = [
-        *field.metadata,
-        *(m for kind in get_args(field.annotation) for m in getattr(kind, "__metadata__", ())),
-    ]
-    return next((mark.needs for mark in marks if isinstance(mark, Ref)), None)
+def _article(what: str) -> str:
+    return f"an {what}" if what[0] in "aeiou" else f"a {what}"
+
+
+def _unmeasured(named: str, given: Collection[str]) -> str:
+    near = suggestion(named, given) or (f"; there are {_listed(given)}" if given else "")
+    return f"no earlier stage gives a metric `{named:.100}`{near}"
 
 
 def _metrics(recipe: Recipe) -> Iterator[Contradiction]:

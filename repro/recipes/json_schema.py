@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from repro import components
-from repro.recipes.schema import Recipe
+from repro.recipes.schema import Recipe, Rounds
 
 
 def schema() -> dict[str, Any]:
@@ -18,6 +18,10 @@ def schema() -> dict[str, Any]:
         "type": "string",
         "description": "The recipe whose values this one changes.",
     }
+    rounds = definitions["Rounds"] = Rounds.model_json_schema()
+    kinds = {"kind": {"enum": components.names(("stages", "experiments"))}}
+    rounds["properties"]["body"]["additionalProperties"] = {"type": "object", "properties": kinds}
+    root["properties"]["stages"]["additionalProperties"]["oneOf"].append({"$ref": "#/$defs/Rounds"})
     root["required"] = ["title"]  # a child inherits the rest
     deviation = definitions["Deviation"]  # a child names one that it changes, or drops by a null
     deviation["required"] = ["what"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from repro.recipes.inherit import merged
+from repro.recipes.unroll import sketched
 
 
 def summary(recipe_id: str) -> dict[str, Any]:
@@ -13,9 +14,8 @@ def summary(recipe_id: str) -> dict[str, Any]:
     Values are as the file has them, also where they cannot be right. Raises UserError for a file without values.
     """
     values, _ = merged(recipe_id)
-    stages = {
-        name: stage for name, stage in _mapping(values.get("stages")).items() if isinstance(stage, dict)
-    }
+    written = sketched(_mapping(values.get("stages")))
+    stages = {name: stage for name, stage in written.items() if isinstance(stage, dict)}
     methods = [_mapping(stage["method"]).get("name") for stage in stages.values() if "method" in stage]
     return {
         "id": recipe_id,

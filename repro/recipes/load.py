@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -13,10 +12,21 @@ from repro.recipes.consistency import contradictions
 from repro.recipes.find import file_of, files, ids, unusable
 from repro.recipes.inherit import NOT_INHERITED, merged
 from repro.recipes.override import overridden
-from repro.recipes.problems import InvalidFile, Problem, locate, problems_of
+from repro.recipes.problems import InvalidFile, Keys, Problem, locate, place, problems_of
 from repro.recipes.schema import Recipe
+from repro.recipes.unroll import forgetting, limited, unrolled
 
-__all__ = ["every", "examined", "file_of", "files", "ids", "load", "recipe_hash", "valid"]
+__all__ = [
+    "every",
+    "examined",
+    "file_of",
+    "files",
+    "ids",
+    "load",
+    "recipe_hash",
+    "valid",
+    "with_fewer_rounds",
+]
 
 # What affects the numbers, and so the hash; the rest of a recipe is prose or expectation.
 HASHED = ("dataset", "precision", "stages")
@@ -41,13 +51,30 @@ def examined(recipe_id: str, overrides: Sequence[str] = ()) -> tuple[Recipe | No
     Raises UserError where the file cannot be read, or for an override that does not fit.
     """
     values, sources = merged(recipe_id)
+    before = unrolled(values).made
     for override in overrides:
         values = overridden(values, override)
+    values = forgetting(values, before.keys() - unrolled(values).made.keys())
+    plan = unrolled(values)
     try:
-        recipe = Recipe.model_validate(_without_removed(values))
+        plan.check()
+        recipe = Recipe.model_validate(plan.values)
     except ValidationError as error:
-        return None, problems_of(error, sources, own=NOT_INHERITED)
-    return recipe, [locate(loc, message, sources) for loc, message in contradictions(recipe)]
+        return None, problems_of(error, sources, own=NOT_INHERITED, places=plan.places)
+    if plan.made:
+        recipe._rolled = values
+    found: dict[tuple[Keys, str], str] = {}
+    for loc, message in contradictions(recipe):
+        where = place(plan.places(loc), sources)
+        found.setdefault((where, message if where == loc else ""), message)  # once for all rounds
+    return recipe, [locate(where, message, sources) for (where, _), message in found.items()]
+
+
+def with_fewer_rounds(recipe: Recipe, most: int) -> Recipe:
+    """The recipe with at most so many of each of its rounds; itself when it has none."""
+    if recipe._rolled is None:
+        return recipe
+    return Recipe.model_validate(unrolled(limited(recipe._rolled, most)).values)
 
 
 def every(overrides: Sequence[str] = ()) -> tuple[list[Recipe], list[UserError]]:
@@ -68,11 +95,3 @@ def recipe_hash(recipe: Recipe) -> str:
     """
     facts = recipe.model_dump(mode="json", exclude_none=True, include=set(HASHED))
     return digest(facts)
-
-
-def _without_removed(values: dict[str, Any]) -> dict[str, Any]:
-    """The values without the stages that a null has taken away."""
-    stages = values.get("stages")
-    if not isinstance(stages, dict):
-        return values
-    return {**values, "stages": {name: stage for name, stage in stages.items() if stage is not None}}

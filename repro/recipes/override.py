@@ -11,6 +11,7 @@ from repro.errors import UserError, suggestion
 from repro.recipes import yaml
 from repro.recipes.merge import merge
 from repro.recipes.schema import Recipe
+from repro.recipes.unroll import unrolled
 
 # Under whose name a run is kept, and what it is held against, is not for a command to change.
 OVERRIDABLE = ("stages", "dataset", "precision", "seeds", "minutes", "memory_gb")
@@ -31,10 +32,17 @@ def overridden(values: dict[str, Any], override: str) -> dict[str, Any]:
         value = yaml.parse(text)
     except pyyaml.YAMLError as error:
         raise UserError(f"Override `{shown}`: the value is not valid YAML: {yaml.problem(error)}.") from None
-    _check_path(values, keys, shown)
+    _check_path(_with_rounds(values), keys, shown)
     for key in reversed(keys):
         value = {key: value}
     return merge(values, value)
+
+
+def _with_rounds(values: dict[str, Any]) -> dict[str, Any]:
+    """The values with an entry for every stage that rounds give: one of them can be changed by its own name."""
+    if made := unrolled(values).made:
+        return {**values, "stages": {**dict.fromkeys(made), **values["stages"]}}
+    return values
 
 
 def _check_path(values: Any, keys: Sequence[str], override: str) -> None:

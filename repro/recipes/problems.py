@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -13,6 +14,7 @@ from repro.errors import UserError
 from repro.recipes.yaml import line_of
 
 MOST = 50  # problems told of one file
+Keys = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
@@ -42,20 +44,35 @@ class InvalidFile(UserError):
 
 
 def problems_of(
-    error: ValidationError, files: Sequence[Path], own: Collection[str | int] = ()
+    error: ValidationError,
+    files: Sequence[Path],
+    own: Collection[str | int] = (),
+    places: Callable[[Keys], list[Keys]] = lambda loc: [loc],
 ) -> list[Problem]:
     """The validation errors of a recipe, located in `files`: the recipe's own file, then those it extends.
 
-    The keys `own` can stand in its own file only.
+    The keys `own` can stand in its own file only; `places` says where a value may be written.
     """
-    errors = error.errors(include_url=False)
-    found = []
-    for e in errors[:MOST]:
-        loc = tuple(key for key in e["loc"] if key != "[key]")
-        found.append(locate(loc, _message(e), files[:1] if loc and loc[0] in own else files))
-    if more := len(errors) - len(found):
-        found.append(Problem(files[0], 1, "", f"and {more} more problems"))
-    return found
+    found: dict[tuple[Keys, str], str] = {}
+    for e in error.errors(include_url=False):
+        candidates = places(tuple(key for key in e["loc"] if key != "[key]"))
+        where, message = place(candidates, files), _message(e)
+        repeated = where != candidates[0]  # in every round alike, but for the first
+        if repeated and e["type"] == "missing" and any(line_of(f, where)[1] for f in files):
+            message = "is missing in round 0, where what refers to `$previous` is left out"
+        found.setdefault((where, "" if repeated else message), message)
+    told = [
+        locate(loc, message, files[:1] if loc and loc[0] in own else files)
+        for (loc, _), message in islice(found.items(), MOST)
+    ]
+    if more := len(found) - len(told):
+        told.append(Problem(files[0], 1, "", f"and {more} more problems"))
+    return told
+
+
+def place(places: Sequence[Keys], files: Sequence[Path]) -> Keys:
+    """The first of the places that stands in one of the files, or else the last."""
+    return next((loc for loc in places[:-1] if any(line_of(f, loc)[1] for f in files)), places[-1])
 
 
 def first_of(error: ValidationError) -> str:
@@ -65,7 +82,7 @@ def first_of(error: ValidationError) -> str:
     return f"`{where}`: {first['msg']}" if where else first["msg"]
 
 
-def locate(loc: tuple[str | int, ...], message: str, files: Sequence[Path]) -> Problem:
+def locate(loc: Keys, message: str, files: Sequence[Path]) -> Problem:
     """The problem at `loc`, placed in the first file that has that key, else at its nearest ancestor.
 
     Of a list, an item is the first file's that has so many: it is not merged with another file's.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, PositiveInt, PrivateAttr, model_validator
 
 from repro.names import UNDERSCORED, underscored
 from repro.options import NonNegativeFloat, NonNegativeInt, Options, PositiveFloat, StageSpec
+from repro.recipes.yaml import MOST
 
 
 def _named(name: str) -> str:
@@ -122,6 +123,16 @@ class Deviation(Part):
     disqualifies: bool = False
 
 
+class Rounds(Part):
+    """Stages that are repeated, see `repro.recipes.unroll`."""
+
+    kind: Literal["rounds"]
+    count: Annotated[PositiveInt, Field(le=MOST)]
+    """How often."""
+    body: Annotated[dict[StageName, dict[str, Any]], Field(min_length=1)]
+    """The stages, in their order; their values may be `$round`, `$this.<stage>` and `$previous.<stage>`."""
+
+
 class Recipe(Part):
     """One experiment of one paper, complete: nothing outside this file changes its numbers."""
 
@@ -140,3 +151,6 @@ class Recipe(Part):
     expected: tuple[Expected, ...] = ()
     deviations: tuple[Deviation, ...] = ()
     notes: str | None = None
+    _rolled: dict[str, Any] | None = PrivateAttr(
+        None
+    )  # its values before rounds were unrolled, if there are any

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
+from repro.options import references
 from repro.recipes.schema import By, Deviation, Expected, Recipe
 from repro.results.store import Store
 from repro.results.verdict import Judgement, Sample, Verdict, judge, sample
@@ -121,10 +122,15 @@ def _claim(
 
 def by_stage(recipe: Recipe, metric: str) -> By:
     """Whether the metric's stage, or one that it builds on, trains a network."""
-    name: Any = metric.split(".")[0]
-    while name is not None:
+    waiting = [metric.split(".")[0]]
+    seen: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
         stage = recipe.stages[name]
         if stage.trains:
             return "training"
-        name = getattr(stage, "of", None)
+        waiting += [earlier for one in references(stage) for earlier in one.stages(recipe.stages)]
     return "computation"

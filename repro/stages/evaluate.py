@@ -1,30 +1,60 @@
-"""The test accuracy of a classifier that an earlier stage trained."""
+"""What an earlier stage's network is worth on a split: the test accuracy of a classifier, or another measure."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
+from repro import components
+from repro.data.table import Table
 from repro.engine.features import accuracy, extract, frozen, labelled
+from repro.engine.restore import mean_losses, restored
 from repro.engine.stage import Context, Outcome, Stage
+from repro.measures.base import Measured
 from repro.networks.build import trained
 from repro.stages.evaluate_options import EvaluateOptions
 
 
 class Evaluate(Stage):
-    """Runs encoder and head once over the test split. Metrics: `top1`, `top5`, percent."""
+    """Runs the network once over the split, and over those others that the measure needs.
+
+    The measure sees the features of the encoder, or what the head makes of them. Without one, the metrics are
+    `top1`, `top5`, percent, of encoder and head as a classifier.
+    """
 
     Options = EvaluateOptions
 
     def run(self, ctx: Context) -> Outcome:
-        data = labelled(ctx, self.options.split)
-        network = trained(ctx, self.options.of, data)
+        o = self.options
+        if o.measure is None:
+            data = labelled(ctx, o.split, o.data)
+            return Outcome(accuracy(self._outputs(ctx, data, "head").cpu(), data.labels))
+        measure = components.load(("measures",), o.measure.name)(o.measure)
+        others = [self._measured(ctx, ctx.table(o.data, split)) for split in o.splits[:-1]]
+        return Outcome(measure(*others, self._measured(ctx, ctx.table(o.data, o.split))))
+
+    def _measured(self, ctx: Context, data: Table) -> Measured:
         stage: Any = ctx.recipe.stages[self.options.of]
 
-        def logits(images: Tensor) -> Tensor:
-            return network.head(network.encoder(images))
+        def losses() -> dict[str, float]:
+            return mean_losses(ctx, restored(ctx, self.options.of, data), data, stage.views, stage.batch.size)
 
-        with frozen(network.encoder), frozen(network.head):
-            scores = extract(ctx, logits, data, stage.views)
-        return Outcome(accuracy(scores.cpu(), data.labels))
+        return Measured(data, partial(self._outputs, ctx, data, self.options.features or "encoder"), losses)
+
+    def _outputs(self, ctx: Context, data: Table, part: str, field: str | None = None) -> Tensor:
+        """(n, …): what encoder, or encoder and head, make of the samples, or of another field in its place."""
+        encoder, head = trained(ctx, self.options.of, data)
+        network = nn.Sequential(encoder, head).eval() if part == "head" else encoder
+        stage: Any = ctx.recipe.stages[self.options.of]
+        table = data if field is None else data.having(**{stage.views.field: data[field]})
+        with frozen(network):
+            return extract(ctx, network, table, stage.views)
+
+    @classmethod
+    def smoke(cls, options: Any) -> Any:
+        if options.measure is None:
+            return options
+        kind = components.load(("measures",), options.measure.name)
+        return options.model_copy(update={"measure": kind.smoke(options.measure)})

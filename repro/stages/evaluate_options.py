@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
-from repro.options import Collection, Ref, StageOptions
+from repro.options import Collection, DataOptions, Ref, StageOptions
+from repro.options.data import MeasureSpec
 
 
 class EvaluateOptions(StageOptions):
     divides: ClassVar[bool] = True
-    metrics: ClassVar[tuple[str, ...]] = ("top1", "top5")
-    of: Annotated[str, Ref("classifier")]
+
+    of: Annotated[str, Ref("network")]
     split: str = "test"
+    measure: MeasureSpec | None = None
+    features: Literal["encoder", "head"] | None = None
+    data: DataOptions | None = None
+
+    @property
+    def metrics(self) -> Collection[str]:
+        return ("top1", "top5") if self.measure is None else self.measure.metrics
+
+    @property
+    def needs(self) -> Mapping[str, tuple[str, ...]]:
+        return {"of": ("classifier",)} if self.measure is None else {}
 
     @property
     def splits(self) -> Collection[str]:
-        return (self.split,)
+        return (*self.measure.splits[:-1], self.split) if self.measure else (self.split,)
 
     @property
     def labelled(self) -> Collection[str]:
-        return self.splits
+        return () if self.measure else self.splits

@@ -46,7 +46,8 @@ class Train(Stage):
         loop = fit(ctx, fitted, data, o, ctx.micro_batch)
         method.end()
         if ctx.setup.main:
-            checkpoint.save(ctx.folder / "output.safetensors", method.state_dict(), {})
+            made_for = {"shape": data.shape, "classes": data.classes}
+            checkpoint.save(ctx.folder / "output.safetensors", method.state_dict(), made_for)
         last = {name: value for point in loop.curve for name, value in point.items()}
         metrics = {name: last[name] for name in ("loss", "spread") if name in last}
         return Outcome(metrics | self._online(ctx, fitted), loop.curve, loop.facts)

@@ -1,8 +1,35 @@
+"""What a way to draw batches is."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
 from torch import Tensor
+
+from repro.data.table import Table
+from repro.options.data import SamplerOptions
 
 
 class Sampler:
-    group: tuple[int, ...] = ()
-    per_epoch = 1
+    """Maps a step to the samples of a batch, from the key and the step alone.
 
-    def index(self, step: int) -> Tensor: ...
+    A batch has `rows` rows, each of which is a `group` of samples; () is a single one. `per_epoch` is the number of
+    steps that go about once through the set. Raises UserError when the table cannot fill such batches.
+    """
+
+    Options: ClassVar[type[SamplerOptions]] = SamplerOptions
+
+    group: tuple[int, ...] = ()
+    per_epoch: int = 1
+
+    def __init__(self, options: Any, table: Table, rows: int, key: int):
+        self.options, self.table, self.rows, self.key = options, table, rows, key
+
+    def index(self, step: int) -> Tensor:
+        """(rows, *group) int64, on the CPU."""
+        raise NotImplementedError
+
+    @classmethod
+    def smoke(cls, options: Any) -> Any:
+        """The options for a smoke run, which has a few samples only."""
+        return options

@@ -1,0 +1,25 @@
+"""Fields of a recipe whose value chooses a component."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+from repro.options.base import Options
+
+
+def chosen(folders: tuple[str, ...], key: str) -> Any:
+    """A field whose value picks a component by `key` and is checked by that component's own options."""
+
+    def read(value: Any) -> Any:
+        from repro.components import options_for
+
+        return value if isinstance(value, Options) else options_for(folders, key, value)
+
+    return BeforeValidator(read)
+
+
+def schema(folders: tuple[str, ...], key: str) -> Any:
+    """Marks the field for `repro check --schema`, which fills in one alternative for each component."""
+    return WithJsonSchema({"type": "object", "components": [*folders], "key": key})
