@@ -27,7 +27,8 @@ class Initial(Stage):
         network = untrained(self.options, data.shape, data.classes)
         if ctx.setup.main:
             state = nn.ModuleDict(network._asdict()).state_dict()
-            checkpoint.save(ctx.folder / "output.safetensors", state, {})
+            made_for = {"shape": data.shape, "classes": data.classes}
+            checkpoint.save(ctx.folder / "output.safetensors", state, made_for)
         return Outcome({})
 
     @classmethod

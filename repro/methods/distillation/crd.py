@@ -37,7 +37,7 @@ class CRD(KD):
 
     def begin(self, samples: int, table: Table) -> None:
         like = next(self.parameters())
-        banks = [Bank(samples, self.options.dim, like.device) for _ in range(2)]
+        banks = (Bank(samples, self.options.dim, like.device) for _ in range(2))
         self.banks = nn.ModuleList(banks).to(like.dtype)
         self.register_buffer("labels", table.labels.to(like.device))
 
@@ -64,8 +64,8 @@ class CRD(KD):
     def _scores(self, z: Tensor) -> list[Tensor]:
         """z (N, 2, dim) -> the students' with the teacher's bank and the teachers' with the student's (N, n)."""
         banks: Any = reversed(self.banks)
-        t = self.options.contrast_temperature
-        return [x @ bank.rows.T / t for x, bank in zip(z.unbind(1), banks, strict=True)]
+        pairs = zip(z.unbind(1), banks, strict=True)
+        return [x @ bank.rows.T / self.options.contrast_temperature for x, bank in pairs]
 
     @torch.no_grad()
     def _normalisers(self, z: Tensor) -> Tensor:
@@ -77,6 +77,6 @@ class CRD(KD):
 
     def after_step(self, z: Tensor, index: Tensor) -> None:
         self.log_z.copy_(self._normalisers(z))
-        for bank, x in zip(self.banks, z.unbind(1), strict=True):
-            rows: Any = bank.rows
-            bank.put(index, unit(rows[index].lerp(x.to(rows.dtype), 1 - self.options.bank_momentum)))  # type: ignore[operator]
+        pairs: Any = zip(self.banks, z.unbind(1), strict=True)
+        for bank, x in pairs:
+            bank.put(index, unit(x.to(bank.rows.dtype).lerp(bank.rows[index], self.options.bank_momentum)))
