@@ -25,7 +25,7 @@ from repro.engine.setup import Setup
 from repro.engine.stage import Context
 from repro.methods.contrastive.moco import MoCo
 from repro.methods.contrastive.simclr import SimCLR
-from repro.options import Batch, Optimizer, Schedule, StreamOptions, TrainingOptions, Views
+from repro.options import Batch, Optimizer, Schedule, TrainingOptions, Views
 
 SAMPLES, BATCH, EPOCHS = 38, 16, 3  # the last batch of an epoch has 6
 
@@ -88,11 +88,27 @@ class Consistent(Method):
         return {"loss": supervised + (weight[:, None] * drift).mean(), "supervised": supervised}
 
 
+class Prototypes(Method):
+    """Prototypical networks: a row is an episode of three classes with one support and two query samples each."""
+
+    guarded = ()
+
+    def embed(self, views: Tensor) -> dict[str, Tensor]:
+        return {"z": self.project(views.flatten(0, 3).unsqueeze(1)).view(*views.shape[:4], -1).mean(3)}
+
+    def loss(self, z: Tensor, label: Tensor) -> Tensor:
+        assert (label == label[:, :, :1]).all()
+        distance = torch.cdist(z[:, :, 1:].flatten(1, 2), z[:, :, 0])  # (N, way · queries, way)
+        own = torch.arange(3, device=z.device).repeat_interleave(2).expand(len(z), -1)
+        return nn.functional.cross_entropy(-distance.flatten(0, 1), own.flatten())
+
+
 METHODS: dict[str, Callable[[], tuple[type[Method], dict[str, Any]]]] = {
     "counting": lambda: (Counting, {"temperature": 0.5}),
     "moco": lambda: (MoCo, {"queue": 24, "symmetric": True, "shuffle": True}),
     "moco unshuffled": lambda: (MoCo, {"queue": 24, "symmetric": True}),
     "two streams": lambda: (Consistent, {}),
+    "episodes": lambda: (Prototypes, {}),
 }
 
 
@@ -134,7 +150,13 @@ def context(setup: Setup, folder: Path, deadline: Deadline | None = None) -> Con
     )
 
 
-STREAMS = {"two streams": {"unlabelled": StreamOptions(ratio=3, views=Views(count=2, flip=0.5, pad_crop=1))}}
+EPISODES = {"name": "episodes", "way": 3, "shots": 1, "queries": 2}
+OTHER: dict[str, dict[str, Any]] = {  # what is not one view of one sample after the other
+    "two streams": {
+        "streams": {"unlabelled": {"ratio": 3, "views": {"count": 2, "flip": 0.5, "pad_crop": 1}}}
+    },
+    "episodes": {"data": {"sampler": EPISODES}, "epochs": None, "steps": 9},
+}
 
 
 def options(span: int, apart: bool = True, name: str = "") -> Any:
@@ -143,7 +165,7 @@ def options(span: int, apart: bool = True, name: str = "") -> Any:
         "optimizer": Optimizer(lr=0.05, momentum=0.9),
         "schedule": Schedule(name="cosine"),
         "epochs": EPOCHS,
-        "streams": STREAMS.get(name),
+        **OTHER.get(name, {}),
     }
     views = Views(count=2, flip=0.5, pad_crop=1)
     return SimpleNamespace(views=views, **dict(TrainingOptions(kind="train", **training)))
@@ -162,7 +184,7 @@ def train(
             context(setup, folder, deadline),
             method,
             images(),
-            options(span, name != "two streams", name),
+            options(span, name not in OTHER, name),
             micro,
         )
     except Stopped as reason:

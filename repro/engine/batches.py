@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor
 
 from repro import components
 from repro.data.samplers.base import Sampler
+from repro.data.samplers.shuffled import Shuffled
 from repro.data.table import Table
 from repro.engine.keys import key, permutation
 from repro.errors import UserError
 from repro.options import Batch, Optimizer, SampledOptions, Schedule, StreamOptions
+from repro.options.data import SamplerOptions
 
 
 class Training(Protocol):
@@ -156,37 +157,12 @@ def course(table: Table, o: Training, seed: int) -> Course:
     """The batches of a stage that trains on `table`."""
     if o.data is None or o.data.sampler is None:
         return Batches(len(table), o.batch.size, o.epochs, o.batch.drop_last, seed, o.steps)
-    kind = components.load(("data.samplers",), o.data.sampler.name)
-    sampler = kind(o.data.sampler, table, o.batch.size, key(seed, "sampler"))
+    sampler = sampler_of(o.data.sampler, table, o.batch.size, seed)
     return Sampled(sampler, o.batch.size, o.steps or (o.epochs or 0) * sampler.per_epoch)
 
 
-@dataclass
-class Endless:
-    """The rows that a further stream adds to those of the main one: `ratio` groups to each of them.
-
-    Its samples come in shuffled epochs of their own, one after the other without regard to the steps, or as its
-    sampler says; `rows` is the main stream's batch size.
-    """
-
-    samples: int
-    ratio: int
-    rows: int
-    seed: int
-    sampler: Sampler | None = None
-    _order: Callable[[int], Tensor] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        self._order = lru_cache(maxsize=3)(self._permutation)
-
-    def index(self, step: int, rows: int) -> Tensor:
-        """(rows, ratio, *group) int64 for the first `rows` rows of the batch at `step`."""
-        if self.sampler:
-            return self.sampler.index(step).unflatten(0, (self.rows, self.ratio))[:rows]
-        places = torch.arange(step * self.rows * self.ratio, (step + 1) * self.rows * self.ratio)
-        epochs, places = places // self.samples, places % self.samples
-        orders = torch.stack([self._order(int(e)) for e in range(int(epochs[0]), int(epochs[-1]) + 1)])
-        return orders[epochs - epochs[0], places].view(self.rows, self.ratio)[:rows]
-
-    def _permutation(self, epoch: int) -> Tensor:
-        return permutation(key(self.seed, "order", epoch), self.samples)
+def sampler_of(options: SamplerOptions | None, table: Table, rows: int, seed: int) -> Sampler:
+    """What draws batches of so many rows: shuffled epochs, one after the other, if nothing else is said."""
+    kind = Shuffled if options is None else components.load(("data.samplers",), options.name)
+    made: Sampler = kind(options, table, rows, key(seed, "sampler"))
+    return made

@@ -7,7 +7,7 @@ from repro.engine import memory
 from repro.engine.batches import Batches
 from repro.engine.memory import Place
 from repro.engine.plan import batch_plan
-from repro.options import TrainingOptions
+from repro.options import SampledOptions, TrainingOptions
 from repro.recipes.schema import Recipe
 
 GB = 2**30
@@ -26,7 +26,7 @@ def describe(recipe: Recipe, place: Place, micro_batch: int | None = None, limit
             chosen = micro_batch or memory.micro_batch(recipe, name, place, limit)
             plan = batch_plan(stage.batch, place.processes, chosen)
             batches = batches_of(recipe, stage)
-            lines[-1] += f", {plan.describe()}, {batches.per_epoch} steps × {batches.epochs} epochs"
+            lines[-1] += f", {plan.describe()}, {length(stage, batches)}"
             lines += [
                 f"    deviation: {d.what}: {d.paper} → {d.here}" for d in plan.deviations(batches.sizes)
             ]
@@ -42,7 +42,19 @@ def _memory(needed: float, limit: float) -> str:
 
 
 def batches_of(recipe: Recipe, stage: TrainingOptions) -> Batches:
-    """The batches of a stage that trains."""
-    samples = declaration(str(recipe.dataset)).splits[getattr(stage, "split", "train")]
-    samples = round(getattr(stage, "fraction", 1) * samples)
-    return Batches(samples, stage.batch.size, stage.epochs, stage.batch.drop_last, seed=0)
+    """The batches of a stage that trains, as far as they are known before its data is read."""
+    data = stage.data or SampledOptions()
+    declared = declaration(data.set or str(recipe.dataset))
+    split = data.split or getattr(stage, "split", "train")
+    samples = round(getattr(stage, "fraction", 1) * declared.splits[split])
+    for one in data.slice:
+        samples = one.rows(samples, declared.classes_in(split))
+    size = stage.batch.size
+    if data.sampler:  # its rows are groups of samples, and there is always another batch of them
+        samples = max(size, samples // size * size)
+    return Batches(samples, size, stage.epochs, stage.batch.drop_last, 0, stage.steps)
+
+
+def length(stage: TrainingOptions, batches: Batches) -> str:
+    """`390 steps × 200 epochs`, or `10000 steps`."""
+    return f"{stage.steps} steps" if stage.steps else f"{batches.per_epoch} steps × {batches.epochs} epochs"

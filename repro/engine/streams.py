@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from repro import components
+from repro.data.samplers.base import Sampler
 from repro.data.table import Table
-from repro.engine.batches import Course, Endless
+from repro.engine.batches import Course, sampler_of
 from repro.engine.keys import key
 from repro.engine.stage import Context
 from repro.engine.update import Updater
@@ -31,7 +31,7 @@ class Stream:
 
     name: str
     table: Table
-    rows: Endless
+    sampler: Sampler
     options: StreamOptions
 
     @classmethod
@@ -39,11 +39,11 @@ class Stream:
         """The stream of a stage whose batches have `batch` rows."""
         table = ctx.table(options, "train")
         seed = key(ctx.seed, ctx.stage, "stream", name)
-        sampler = None
-        if options.sampler:
-            kind = components.load(("data.samplers",), options.sampler.name)
-            sampler = kind(options.sampler, table, batch * options.ratio, key(seed, "sampler"))
-        return cls(name, table, Endless(len(table), options.ratio, batch, seed, sampler), options)
+        return cls(name, table, sampler_of(options.sampler, table, batch * options.ratio, seed), options)
+
+    def index(self, step: int, rows: int) -> Tensor:
+        """(rows, ratio, *group) int64 for the first `rows` rows of the main stream's batch."""
+        return self.sampler.index(step).unflatten(0, (-1, self.options.ratio))[:rows]
 
 
 class Streams(ExitStack):
@@ -55,6 +55,7 @@ class Streams(ExitStack):
         super().__init__()
         self.course, self.further, self.updater = course, further, updater
         self.seed, self.stage, self.device = ctx.seed, ctx.stage, ctx.device
+        self._index = lru_cache(maxsize=4)(self._drawn)
         self.facts_of = {"": self._facts(main)} | {s.name: self._facts(s.table) for s in further}
         self.feeds = {"": self._opened(main, views, self._main)}
         for stream in further:
@@ -88,11 +89,11 @@ class Streams(ExitStack):
         self.callback(source.close)
         return source
 
-    def _index(self, name: str, step: int) -> Tensor:
+    def _drawn(self, name: str, step: int) -> Tensor:
         index = self.course[step]
         if not name:
             return index
-        return next(s for s in self.further if s.name == name).rows.index(step, len(index))
+        return next(s for s in self.further if s.name == name).index(step, len(index))
 
     def _needed(self, name: str, step: int) -> Tensor:
         index = self._index(name, step)

@@ -25,6 +25,10 @@ class SliceOptions(ComponentOptions):
 
     name: str
 
+    def rows(self, samples: int, classes: int) -> int:
+        """About how many rows are left of so many of equally large classes, for the plan of a run."""
+        return samples
+
 
 class MeasureOptions(ComponentOptions):
     """Options of a measure, chosen by `name`: what it gives, and the splits it needs, the evaluated one last."""

@@ -1,0 +1,16 @@
+"""Options of the sampler `episodes`."""
+
+from __future__ import annotations
+
+from pydantic import PositiveInt
+
+from repro.options.data import SamplerOptions
+
+
+class EpisodesOptions(SamplerOptions):
+    way: PositiveInt
+    """Classes of an episode."""
+    shots: PositiveInt
+    """Support samples of each class."""
+    queries: PositiveInt
+    """Query samples of each class."""
