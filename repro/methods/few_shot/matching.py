@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -41,3 +43,7 @@ class Matching(Method):
         own = torch.arange(way, device=z.device).repeat_interleave(query.shape[2]).expand(len(z), -1)
         accuracy = (scores.argmax(-1) == own).to(z.dtype).mean()
         return {"loss": F.cross_entropy(scores.flatten(0, 1), own.flatten()), "accuracy": accuracy}
+
+    @classmethod
+    def smoke(cls, options: Any) -> Any:
+        return options.model_copy(update={"shots": 1})
