@@ -35,6 +35,7 @@ ENGINE = (
     "online",
     "optim",
     "plan",
+    "restore",
     "streams",
     "update",
 )

@@ -88,7 +88,7 @@ def test_all_problems_are_told_at_once(write_recipe: Write) -> None:
 
 def test_a_missing_key_is_told_where_it_belongs(write_recipe: Write) -> None:
     write_recipe("r", GOOD.replace("    epochs: 1\n", ""))
-    assert complaints() == ["r.yaml:6: stages.pretrain.epochs: is missing"]
+    assert complaints() == ["r.yaml:6: stages.pretrain: needs its length, as `epochs` or as `steps`"]
 
 
 def test_problems_of_an_inherited_value_name_the_parent_file(write_recipe: Write) -> None:
@@ -182,7 +182,7 @@ def test_a_null_takes_away_what_was_inherited(write_recipe: Write) -> None:
     write_recipe("without", text.replace("{k: null}", "null"))
     assert list(load("without").stages) == list(load("parent", ["stages.knn=null"]).stages) == ["pretrain"]
     write_recipe("r", text.replace("{knn: {k: null}}", "{pretrain: {epochs: null, views: {flip: null}}}"))
-    assert complaints() == ["r.yaml:4: stages.pretrain.epochs: is missing"]
+    assert complaints() == ["r.yaml:4: stages.pretrain: needs its length, as `epochs` or as `steps`"]
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,10 @@ def test_the_first_rows() -> None:
     assert some != list(range(30)) and set(some) < set(rows(cut({"head": {"count": 60, "shuffled": True}})))
 
 
+def test_rows_at_even_distances() -> None:
+    assert rows(cut({"every": 150})) == [0, 150, 300]
+
+
 def test_rows_and_labels_that_a_stage_left() -> None:
     def left(stage: str, what: str, data: Table) -> Any:
         assert stage == "before" and len(data) == SAMPLES
@@ -158,6 +162,7 @@ def test_a_wrong_slice_is_told(value: Any, words: str) -> None:
         {"classes": {"of": 5, "up_to": 1}},
         {"classes": {"without": [0]}},
         {"head": 30},
+        {"every": 7},
         {"held_out": 0.1},
     ],
 )

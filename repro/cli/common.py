@@ -68,10 +68,17 @@ def _families() -> Iterable[str]:
     return sorted({path.parent.name for path in files().values()})
 
 
+def _components() -> Iterable[str]:
+    from repro import components
+
+    return sorted({name for folders in components.FOLDERS for name in components.names(folders)})
+
+
 RECIPE = Named("recipe", _recipes)
 PAPER = Named("slug", _papers)
 DATA_SET = Named("name", _data_sets)
 FAMILY = Named("family", _families)
+COMPONENT = Named("component", _components)
 
 
 def filters(command: Callable[..., Any]) -> Callable[..., Any]:

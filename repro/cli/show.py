@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
-from repro.cli.common import RECIPE, as_json, echo_json
+from repro.cli.common import COMPONENT, RECIPE, as_json, echo_json
+
+WIDTHS = [None, 30, 20, 70]  # of the columns of options, in characters
 
 
 @click.command(
@@ -13,12 +15,39 @@ from repro.cli.common import RECIPE, as_json, echo_json
 Examples:
   repro show supcon-cifar100
   repro show supcon-cifar100 --json | jq .resolved.stages.pretrain.optimizer
+  repro show --options supcon         what the options of a method, stage, network, … are
 """,
 )
-@click.argument("recipe", type=RECIPE)
+@click.argument("recipe", type=RECIPE, required=False)
+@click.option("--options", "component", type=COMPONENT, help="Show the options of this component instead.")
 @as_json
-def command(recipe: str, as_json: bool) -> None:
+def command(recipe: str | None, component: str | None, as_json: bool) -> None:
     """Show one recipe as it will be executed, with what it inherits, and what came of it."""
+    if (recipe is None) == (component is None):
+        raise click.UsageError("Name a recipe, or a component with --options.")
+    if component:
+        _options(component, as_json)
+    else:
+        _recipe(str(recipe), as_json)
+
+
+def _options(component: str, as_json: bool) -> None:
+    from tabulate import tabulate
+
+    from repro.recipes.explain import explained
+
+    found = explained(component)
+    if as_json:
+        echo_json([{**one._asdict(), "file": str(one.file)} for one in found])
+        return
+    for one in found:
+        tables = {f"{one.kind} {component} ({one.file})": one.options, **one.groups}
+        for title, rows in tables.items():
+            table = tabulate(rows, headers="keys", maxcolwidths=WIDTHS, disable_numparse=True)
+            click.echo(f"# {title}\n{table}\n")
+
+
+def _recipe(recipe: str, as_json: bool) -> None:
     import yaml
 
     from repro import paths

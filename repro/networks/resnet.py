@@ -18,11 +18,7 @@ _LAYERS: dict[str, tuple[type[BasicBlock | Bottleneck], list[int]]] = {
 
 
 class ResNet(nn.Module):
-    """images (n, C, H, W) -> features (n, dim) after global average pooling; dim is 512 or 2048.
-
-    With `stem: cifar` the first convolution is 3×3 with stride 1 and there is no max-pooling, as usual for
-    32×32 images; `stem_padding` is 1 unless given (solo-learn has 2). With `cifar-pool` the pooling stays.
-    """
+    """images (n, C, H, W) -> features (n, dim) after global average pooling; dim is 512 or 2048."""
 
     Options = ResNetOptions
 

@@ -14,8 +14,7 @@ class SmallResNet(nn.Module):
     """images (n, C, H, W) -> features (n, 4 · width) after global average pooling.
 
     A 3×3 stem and three stages of n blocks, 6n + 2 layers, `width`, 2 · `width` and 4 · `width` channels wide.
-    Where a stage changes size or width, the shortcut is a projection (option B of the paper). The stem's `stride` is
-    1 in the paper; 2 makes the network four times cheaper.
+    Where a stage changes size or width, the shortcut is a projection (option B of the paper).
     """
 
     Options = SmallResNetOptions

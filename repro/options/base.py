@@ -31,10 +31,17 @@ class Options(BaseModel):
     """A group of named, typed values in a file. Unknown keys are errors that name the nearest known one.
 
     Numbers are numbers, finite ones: neither `true` nor a text that looks like one will do; nor are 1 and "yes"
-    booleans. A null stands for the default, where it is not itself a value of the field.
+    booleans. A null stands for the default, where it is not itself a value of the field. The text under a field
+    describes it.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        protected_namespaces=(),
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
 
     def __hash__(self) -> int:
         return hash(repr(self))  # some fields are mappings

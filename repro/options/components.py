@@ -25,6 +25,7 @@ class MethodOptions(ComponentOptions):
     needs_labels: ClassVar[bool] = False
 
     name: str
+    """The method."""
 
     def check(self, views: Views | ViewOptions) -> None:
         """Raises ValueError when these are not the views that the method takes."""
@@ -45,6 +46,7 @@ class HeadOptions(ComponentOptions):
     """Options of a head on top of a backbone, chosen by `kind`; `classifies` if it has an output for each class."""
 
     kind: str
+    """The head."""
 
     @property
     def classifies(self) -> bool:
@@ -69,6 +71,7 @@ class StageOptions(ComponentOptions):
     divides: ClassVar[bool] = False
 
     kind: str
+    """What the stage does."""
 
     @property
     def metrics(self) -> Collection[str]:
@@ -110,7 +113,9 @@ class NetworkOptions(ComponentOptions):
     """A backbone, chosen by `backbone`, and the head that a method puts on it."""
 
     backbone: str
+    """The backbone."""
     head: HeadSpec | None = None
+    """What a method puts on the backbone (default: nothing, the features themselves)."""
 
     @property
     def classifies(self) -> bool:

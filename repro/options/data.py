@@ -13,9 +13,14 @@ from repro.options.choose import chosen, schema
 
 
 class SamplerOptions(ComponentOptions):
-    """Options of a way to draw batches, chosen by `name`."""
+    """Options of a way to draw batches, chosen by `name`; a row is a `group` of samples, () a single one."""
 
     name: str
+    """The sampler."""
+
+    @property
+    def group(self) -> tuple[int, ...]:
+        return ()
 
 
 class SliceOptions(ComponentOptions):
@@ -24,6 +29,7 @@ class SliceOptions(ComponentOptions):
     main: ClassVar[str | None] = None
 
     name: str
+    """The slice."""
 
     def rows(self, samples: int, classes: int) -> int:
         """About how many rows are left of so many of equally large classes, for the plan of a run."""
@@ -37,6 +43,7 @@ class MeasureOptions(ComponentOptions):
     splits: ClassVar[Any] = ("test",)
 
     name: str
+    """The measure."""
 
 
 def _slices(value: Any) -> Any:

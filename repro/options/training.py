@@ -14,55 +14,62 @@ StreamName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*$")]
 
 
 class Batch(Options):
-    """`size` samples form one loss; BatchNorm takes its statistics over `bn_span` of them (default: all).
-
-    The views of a sample pass through the network `together`, so that BatchNorm sees them as one batch, or
-    `apart`, one view after the other, each with its own statistics (default: together).
-    """
+    """What forms one loss, and what BatchNorm takes its statistics over."""
 
     size: Annotated[PositiveInt, Field(le=10**7)]
+    """The samples that form one loss."""
     bn_span: PositiveInt | None = None
+    """The samples over which BatchNorm takes its statistics (default: all)."""
     bn_views: Literal["together", "apart"] | None = None
+    """Whether BatchNorm sees the views of a sample as one batch, or view after view (default: together)."""
     drop_last: bool = False
+    """Whether an epoch's last batch is left out where it is smaller."""
 
 
 class Optimizer(Options):
-    """The update rule. `lr` is the value used, after any scaling with the batch.
-
-    With `exempt_1d`, biases and the parameters of norms get no weight decay, and LARS does not adapt their rate.
-    `trust`, `clip` and `joint` are LARS's, see `repro.engine.lars`. `max_norm` clips the norm of the whole gradient.
-    """
+    """The update rule."""
 
     name: Literal["sgd", "adam", "adamw", "lars"] = "sgd"
+    """The update rule."""
     lr: Annotated[PositiveFloat, Field(le=10**6)]
+    """The learning rate, after any scaling with the batch."""
     momentum: Probability = 0.0
+    """The momentum of SGD and LARS."""
     nesterov: bool = False
+    """Whether SGD's momentum is Nesterov's."""
     betas: tuple[Probability, Probability] | None = None
+    """β₁ and β₂ of Adam and AdamW (default: 0.9 and 0.999)."""
     weight_decay: NonNegativeFloat = 0.0
+    """The weight decay; AdamW's is decoupled from the gradient."""
     exempt_1d: bool | None = None
+    """Whether biases and parameters of norms get no weight decay, nor LARS's adaptation (default: no)."""
     trust: PositiveFloat | None = None
+    """LARS's trust coefficient η (default: 0.001)."""
     clip: bool | None = None
+    """Whether LARS's adapted rate is never above `lr`, as in LARC (default: no)."""
     joint: bool | None = None
+    """Whether LARS adapts to ‖g + decay · w‖ and not to the sum of both norms (default: no)."""
     max_norm: PositiveFloat | None = None
+    """The largest norm of the whole gradient; a longer one is scaled down (default: no limit)."""
 
 
 class Momentum(Options):
-    """How slowly a momentum encoder follows: it keeps this share of itself at each step.
-
-    The share rises from `start` to `end` along half a cosine over the run; without `end` it is constant.
-    """
+    """How slowly a momentum encoder follows: the EMA decay over the run."""
 
     start: Probability
+    """The EMA decay at the first step: the share of itself that the momentum encoder keeps."""
     end: Probability | None = None
+    """The EMA decay at the last step, reached along half a cosine (default: constant)."""
 
 
 class OnlineProbe(Options):
     """A linear classifier trained beside the network on its features, without a gradient into them.
 
-    `lr` follows the schedule of the network's optimizer. A diagnostic: nothing is chosen by it.
+    A diagnostic: nothing is chosen by it.
     """
 
     lr: Annotated[PositiveFloat, Field(le=10**6)]
+    """Its learning rate, which follows the schedule of the network's."""
 
 
 class Schedule(Options):
@@ -70,23 +77,30 @@ class Schedule(Options):
 
     `constant`; `cosine` from 1 to `end`; `exponential` from 1 to `end`, by the same share each epoch; `step`:
     times `gamma` after each epoch of `milestones`.
-    The first `warmup_epochs`, or `warmup` in the unit of the stage's length, rise linearly from `warmup_start` to the
-    value the schedule has at their end; with `after_warmup` cosine and exponential begin only there, at 1.
-    `per` says whether the value changes every `step` or every `epoch` (the warm-up always every step);
-    with `epoch`, `count_from` is the number of the first epoch in the formula.
-    Where the stage's length is given in `steps`, what counts epochs here counts steps.
+    A warm-up rises linearly to the value that the schedule has at its end. Where the stage's length is given in
+    `steps`, what counts epochs here counts steps.
     """
 
     name: Literal["constant", "cosine", "exponential", "step"] = "constant"
+    """The curve of the learning rate."""
     end: NonNegativeFloat = 0.0
+    """The factor at the end of `cosine` and `exponential`."""
     milestones: tuple[PositiveInt, ...] = ()
+    """The epochs after which `step` multiplies the rate by `gamma`."""
     gamma: PositiveFloat = 0.1
+    """The factor of `step`."""
     warmup_epochs: NonNegativeInt = 0
+    """The first epochs, over which the rate rises linearly."""
     warmup: NonNegativeInt | None = None
+    """The same in the unit of the stage's length, in the place of `warmup_epochs`."""
     warmup_start: NonNegativeFloat = 0.0
+    """The factor at which the warm-up starts."""
     after_warmup: bool | None = None
+    """Whether `cosine` and `exponential` begin only after the warm-up (default: at the first step)."""
     per: Literal["step", "epoch"] = "step"
+    """Whether the rate changes every step or every epoch; the warm-up does so every step."""
     count_from: Annotated[int, Field(ge=0, le=1)] = 0
+    """With `per: epoch`, the number of the first epoch in the formula."""
 
     @model_validator(mode="after")
     def _ends_above_zero(self) -> Schedule:
@@ -103,22 +117,25 @@ class Schedule(Options):
 
 
 class TrainingOptions(StageOptions):
-    """Options of a stage that trains: `epochs` passes over the data in batches, or `steps` batches.
-
-    `data` says what is trained on where that is not a whole split in shuffled epochs; `streams` adds to each row of
-    a batch samples of other data, which have a name of their own (see `repro.engine.streams`).
-    """
+    """Options of a stage that trains. For `streams` see `repro.engine.streams`."""
 
     trains: ClassVar[bool] = True
     divides: ClassVar[bool] = True
 
     epochs: PositiveInt | None = None
+    """The length as passes over the data."""
     steps: PositiveInt | None = None
+    """The length as a number of batches, in the place of `epochs`."""
     data: SampledOptions | None = None
+    """What is trained on, where that is not a whole split in shuffled epochs."""
     streams: dict[StreamName, StreamOptions] | None = None
+    """Further data, by name, of which each row of a batch gets samples."""
     batch: Batch
+    """The batches."""
     optimizer: Optimizer
+    """The update rule."""
     schedule: Schedule = Schedule()
+    """The learning rate over the run."""
 
     @model_validator(mode="after")
     def _the_warm_up_ends(self) -> TrainingOptions:

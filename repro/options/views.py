@@ -35,46 +35,58 @@ Range = Annotated[tuple[PositiveFloat, PositiveFloat], AfterValidator(_rising)]
 
 
 class Crop(Options):
-    """Random resized crop: the area's share of the image and its aspect ratio (log-uniform).
-
-    `filter` is the interpolation with which the crop is resized, and an image for evaluation (default: bilinear).
-    """
+    """Random resized crop."""
 
     scale: Share = (0.08, 1.0)
+    """The least and the largest share of the image's area."""
     ratio: Range = (3 / 4, 4 / 3)
+    """The least and the largest aspect ratio, width to height, drawn log-uniformly."""
     filter: Literal["bilinear", "bicubic"] | None = None
+    """The interpolation, also of an image for evaluation (default: bilinear)."""
 
 
 class Jitter(Options):
-    """Colour jitter with probability `p`; the strengths are those of torchvision's ColorJitter."""
+    """Colour jitter, as torchvision's ColorJitter."""
 
     p: Probability = 0.8
+    """The probability of the jitter."""
     brightness: NonNegativeFloat = 0.4
+    """The strength, as torchvision's: a factor in [1 − b, 1 + b]."""
     contrast: NonNegativeFloat = 0.4
+    """The strength, as torchvision's: a factor in [1 − c, 1 + c]."""
     saturation: NonNegativeFloat = 0.4
+    """The strength, as torchvision's: a factor in [1 − s, 1 + s]."""
     hue: Annotated[float, Field(ge=0, le=0.5)] = 0.1
+    """The largest shift of the hue, in turns of the colour wheel."""
 
 
 class Blur(Options):
-    """Gaussian blur with probability `p`, `sigma` in pixels drawn uniformly, odd kernel size in pixels."""
+    """Gaussian blur."""
 
     p: Probability = 0.5
+    """The probability of the blur."""
     sigma: Range = (0.1, 2.0)
+    """The least and the largest standard deviation in pixels, drawn uniformly."""
     kernel: Annotated[PositiveInt, AfterValidator(_odd)] = 3
+    """The size of the kernel in pixels, odd."""
 
 
 class Solarise(Options):
-    """Inverts the values at or above `threshold` (in 0..1) with probability `p`."""
+    """Solarisation: bright values are inverted."""
 
     p: Probability = 0.2
+    """The probability of the inversion."""
     threshold: Probability = 128 / 255
+    """The value in 0..1 from which pixels are inverted."""
 
 
 class Normalise(Options):
-    """Per-channel mean and standard deviation of pixels in 0..1; the data set's own when not given."""
+    """What is subtracted from each channel, and by what it is divided."""
 
     mean: tuple[float, ...]
+    """The mean of each channel, pixels being in 0..1."""
     std: tuple[PositiveFloat, ...]
+    """The standard deviation of each channel, pixels being in 0..1."""
 
     @model_validator(mode="after")
     def _one_value_per_channel(self) -> Normalise:
@@ -84,27 +96,36 @@ class Normalise(Options):
 
 
 class Views(Options):
-    """How one image becomes `count` views. A named `policy` fills in what is not given here.
-
-    The views of an image differ in kind where `each` says, view by view, what is other than for all. `local`
-    describes further views, usually more and smaller ones (multi-crop), that methods get apart from the others.
-    Whole images are evaluated at `test_size`, or at the views' `size`.
-    """
+    """How one image becomes views."""
 
     policy: str | None = None
+    """A named policy, which fills in what is not given here."""
     count: Annotated[PositiveInt, Field(le=100)] = 1
+    """The number of views of a sample."""
     each: tuple[Views, ...] | None = None
+    """What is other for each view than for all, an entry a view."""
     local: Views | None = None
+    """Further views, usually more and smaller ones (multi-crop), which methods get apart from the others."""
     size: PositiveInt | None = None
+    """The side of a view in pixels (default: the data set's)."""
     test_size: PositiveInt | None = None
+    """The side in pixels at which whole images are evaluated (default: that of the views)."""
     crop: Crop | None = None
+    """A random resized crop."""
     pad_crop: PositiveInt | None = None
+    """A crop of the view's size from the image, padded by so many pixels on each side."""
     flip: Probability = 0.0
+    """The probability of a horizontal flip."""
     jitter: Jitter | None = None
+    """Colour jitter."""
     grayscale: Probability = 0.0
+    """The probability that the view is grey."""
     blur: Blur | None = None
+    """Gaussian blur."""
     solarise: Solarise | None = None
+    """Solarisation: bright pixels are inverted."""
     normalise: Normalise | None = None
+    """What is subtracted from each channel, and by what it is divided (default: the data set's own)."""
 
     def shape(self, image: tuple[int, ...]) -> tuple[int, ...]:
         """(C, S, S) of a view of an image (C, H, W)."""
@@ -136,11 +157,17 @@ class ViewOptions(ComponentOptions):
     local: ClassVar[None] = None
 
     kind: str
+    """The kind of view."""
     count: Annotated[PositiveInt, Field(le=100)] = 1
+    """The number of views of a sample."""
 
     def shape(self, sample: tuple[int, ...]) -> tuple[int, ...]:
         """That of a network's input, for samples of this shape."""
         return sample
+
+    def seeing(self, field: str) -> ViewOptions:
+        """The same of another field of the table."""
+        raise ValueError(f"views of kind `{self.kind}` are of one field only")
 
 
 def _read(value: Any) -> Any:

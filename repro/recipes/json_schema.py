@@ -41,7 +41,8 @@ def _filled(node: Any, definitions: dict[str, Any]) -> Any:
     if not isinstance(node, dict):
         return node
     if "components" in node:
-        return {"oneOf": _alternatives(tuple(node["components"]), node["key"], definitions)}
+        told = {key: node[key] for key in ("description", "default") if key in node}
+        return {**told, "oneOf": _alternatives(tuple(node["components"]), node["key"], definitions)}
     for name, definition in node.get("$defs", {}).items():
         if name not in definitions:
             definitions[name] = {}  # claimed first: definitions may refer to each other
@@ -56,7 +57,7 @@ def _alternatives(folders: tuple[str, ...], key: str, definitions: dict[str, Any
         if reference not in definitions:
             definitions[reference] = {}
             options = components.find(folders, name).model_json_schema()
-            options["properties"][key] = {"const": name}
+            options["properties"][key] |= {"const": name}
             definitions[reference] = _filled(options, definitions)
         found.append({"$ref": f"#/$defs/{reference}"})
     return found

@@ -48,9 +48,8 @@ class Evaluate(Stage):
         encoder, head = trained(ctx, self.options.of, data)
         network = nn.Sequential(encoder, head).eval() if part == "head" else encoder
         stage: Any = ctx.recipe.stages[self.options.of]
-        table = data if field is None else data.having(**{stage.views.field: data[field]})
         with frozen(network):
-            return extract(ctx, network, table, stage.views)
+            return extract(ctx, network, data, stage.views if field is None else stage.views.seeing(field))
 
     @classmethod
     def smoke(cls, options: Any) -> Any:

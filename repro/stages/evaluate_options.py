@@ -13,10 +13,15 @@ class EvaluateOptions(StageOptions):
     divides: ClassVar[bool] = True
 
     of: Annotated[str, Ref("network")]
+    """The stage that trained the network."""
     split: str = "test"
+    """The split on which it is evaluated."""
     measure: MeasureSpec | None = None
+    """What is measured (default: the accuracy of a classifier)."""
     features: Literal["encoder", "head"] | None = None
+    """Whether the measure sees the encoder's features or what the head makes of them (default: the encoder's)."""
     data: DataOptions | None = None
+    """Which data, and which of its rows, where that is not a whole split of the recipe's."""
 
     @property
     def metrics(self) -> Collection[str]:

@@ -22,8 +22,6 @@ from repro.stages.fine_tune_options import FineTuneOptions
 class FineTune(Stage):
     """Trains the encoder on, with a new linear classifier, by cross-entropy; tests once, after the last epoch.
 
-    `fraction` of each class's training images take part, the same ones in all recipes with the same seed. The
-    classifier learns at `head_lr`, and then without weight decay; else as the encoder does.
     Metrics: `top1`, `top5`, percent of the test split.
     """
 

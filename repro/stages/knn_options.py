@@ -13,6 +13,10 @@ class KNNOptions(StageOptions):
     splits: ClassVar[tuple[str, ...]] = ("train", "test")
     labelled: ClassVar[tuple[str, ...]] = splits
     of: NetworkOf
+    """The stage whose features are evaluated."""
     k: PositiveInt = 200
+    """The number of neighbours that vote."""
     temperature: PositiveFloat = 0.1
+    """T of a vote's weight, exp(cosine / T)."""
     features: Literal["encoder", "head"] | None = None
+    """Whether the features are the encoder's or what the head makes of them (default: the encoder's)."""

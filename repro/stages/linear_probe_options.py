@@ -12,4 +12,6 @@ class LinearProbeOptions(TrainingOptions):
     splits: ClassVar[tuple[str, ...]] = ("train", "test")
     labelled: ClassVar[tuple[str, ...]] = splits
     of: NetworkOf
+    """The stage whose encoder is evaluated."""
     views: LabelledViewsSpec = Views()
+    """How training images are augmented, and at what size test images are seen."""

@@ -13,6 +13,10 @@ class LogisticProbeOptions(StageOptions):
     splits: ClassVar[tuple[str, ...]] = ("train", "test")
     labelled: ClassVar[tuple[str, ...]] = splits
     of: NetworkOf
+    """The stage whose encoder is evaluated."""
     C: PositiveFloat | Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
+    """The inverse strength of the L2 penalty; of several, the best on a held-out tenth of the training split."""
     features: Literal["standardised", "unit"] = "standardised"
+    """Whether features are brought to mean 0 and variance 1, or to unit length."""
     iterations: PositiveInt = 1000
+    """The most iterations of L-BFGS."""

@@ -21,14 +21,23 @@ from repro.options.training import StreamName
 
 class TrainOptions(TrainingOptions):
     method: MethodSpec
+    """The training objective, by its `name`, with its options."""
     network: BackboneSpec
+    """The network, by its `backbone`, with its options and `head`."""
     views: ViewsSpec
+    """How each sample becomes the views that the method takes."""
     split: str = "train"
+    """The split of the recipe's data set that is trained on."""
     networks: dict[StreamName, FurtherSpec] | None = None
+    """Further networks by name, which the method gets beside encoder and head."""
     start: NetworkOf | None = None
+    """The stage whose encoder, and head where it fits, this one starts from (default: new weights)."""
     freeze: Literal["encoder"] | None = None
+    """What is not trained (default: everything is)."""
     online: OnlineProbe | None = None
+    """A linear classifier trained beside the network, as a diagnostic (default: none)."""
     collapse: Literal["stop", "record"] | None = None
+    """Whether a collapse of the embeddings stops the run or is recorded (default: stop)."""
 
     @model_validator(mode="after")
     def _views_that_the_method_takes(self) -> Self:

@@ -25,7 +25,7 @@ class ClassesOptions(SliceOptions):
     shuffled: bool = False
     """Whether tasks take the classes in a keyed order."""
     renumber: bool = False
-    """Whether the labels of the chosen classes become 0, 1, …"""
+    """Whether the labels of the chosen classes count from 0 without a gap."""
 
     @model_validator(mode="after")
     def _one_choice(self) -> Self:

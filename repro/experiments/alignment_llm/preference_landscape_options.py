@@ -21,5 +21,8 @@ class PreferenceLandscapeOptions(StageOptions):
         "right_error",
     )
     beta: PositiveFloat = 0.05
+    """β, which multiplies the difference ρ of the log ratios."""
     tau: PositiveFloat = 0.05
+    """τ, the temperature of the modulation σ(β ρ / τ)."""
     span: PositiveFloat = 40.0
+    """The largest |ρ| that is searched."""

@@ -11,12 +11,19 @@ class LinformerEfficiencyOptions(StageOptions):
     precision: ClassVar[str | None] = "fp32"
 
     lengths: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+    """n, the sequence lengths for which memory is counted."""
     timed: tuple[PositiveInt, ...] = ()
+    """The lengths among them that are timed."""
     projected: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (128, 256)
+    """K, the numbers of places that keys and values are projected to."""
     width: PositiveInt = 768
+    """The width of the layer."""
     hidden: PositiveInt = 3072
+    """The width of its feed-forward part."""
     heads: PositiveInt = 12
+    """The number of attention heads."""
     repeats: PositiveInt = 3
+    """The timed passes of which the fastest counts."""
 
     @property
     def metrics(self) -> Collection[str]:

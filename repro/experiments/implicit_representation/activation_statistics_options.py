@@ -16,7 +16,12 @@ class ActivationStatisticsOptions(StageOptions):
         "postactivation_std_deep",
     )
     width: PositiveInt = 2048
+    """The width of the layers."""
     hidden: Annotated[int, Field(ge=4)] = 10
+    """The sine layers after the first."""
     omega: PositiveFloat = 30.0
+    """ω₀, the factor before the sine."""
     bias: bool = True
+    """Whether the layers have biases."""
     inputs: Annotated[int, Field(ge=2)] = 16384
+    """The number of inputs, evenly spaced on [−1, 1]."""

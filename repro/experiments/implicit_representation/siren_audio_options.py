@@ -11,14 +11,23 @@ class SirenAudioOptions(StageOptions):
     precision: ClassVar[str | None] = "fp64"
     trains: ClassVar[bool] = True
     clip: Literal["bach", "counting", "synthetic"]
+    """The clip of sound."""
     samples: Annotated[int, Field(ge=16)] | None = None
+    """The length of the stretch that is fitted, in samples (default: the whole clip)."""
     span: PositiveFloat = 100.0
+    """The clip spans [−span, span] in the network's coordinate."""
     steps: PositiveInt = 9001
+    """The steps of training."""
     optimizer: Optimizer = Optimizer(name="adam", lr=1e-4)
+    """The update rule."""
     width: PositiveInt = 256
+    """The width of the networks."""
     hidden: PositiveInt = 3
+    """The hidden layers after the first."""
     omega: PositiveFloat = 30.0
+    """ω₀, the SIREN's factor before the sine."""
     against: tuple[Literal["relu", "tanh", "relu_pe"], ...] = ("relu", "relu_pe")
+    """The networks that the SIREN is held against."""
 
     @property
     def metrics(self) -> Collection[str]:

@@ -12,16 +12,23 @@ class SirenFitOptions(StageOptions):
     trains: ClassVar[bool] = True
     splits: ClassVar[tuple[str, ...]] = ("train",)
     side: Annotated[int, Field(ge=8)] = 256
+    """The side of the image in pixels."""
     steps: PositiveInt = 500
+    """The steps of training, each on all pixels."""
     optimizer: Optimizer = Optimizer(name="adam", lr=1e-4)
+    """The update rule."""
     width: PositiveInt = 256
+    """The width of the networks."""
     hidden: PositiveInt = 3
+    """The hidden layers after the first."""
     omega: PositiveFloat = 30.0
+    """ω₀, the SIREN's factor before the sine."""
     against: Annotated[tuple[Literal["relu", "tanh", "relu_pe"], ...], Field(min_length=1)] = (
         "relu",
         "tanh",
         "relu_pe",
     )
+    """The networks that the SIREN is held against."""
 
     @property
     def metrics(self) -> Collection[str]:

@@ -11,15 +11,25 @@ class SirenHelmholtzOptions(StageOptions):
     precision: ClassVar[str | None] = "fp32"
     trains: ClassVar[bool] = True
     wavenumber: PositiveFloat = 20.0
+    """k, in radians per unit of length."""
     variance: PositiveFloat = 1e-4
+    """The variance of the Gaussian source, in squared units of length."""
     points: PositiveInt = 52900
+    """The random points of each step."""
     source_points: PositiveInt = 100
+    """Those of them that lie around the source."""
     steps: PositiveInt = 50000
+    """The steps of training."""
     optimizer: Optimizer = Optimizer(name="adam", lr=2e-5)
+    """The update rule."""
     width: PositiveInt = 256
+    """The width of the networks."""
     hidden: PositiveInt = 3
+    """The hidden layers after the first."""
     omega: PositiveFloat = 30.0
+    """ω₀, the SIREN's factor before the sine."""
     against: Annotated[tuple[Literal["relu", "tanh"], ...], Field(min_length=1)] = ("tanh",)
+    """The networks that the SIREN is held against."""
 
     @property
     def metrics(self) -> Collection[str]:

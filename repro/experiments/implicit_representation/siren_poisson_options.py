@@ -12,14 +12,23 @@ class SirenPoissonOptions(StageOptions):
     trains: ClassVar[bool] = True
     splits: ClassVar[tuple[str, ...]] = ("train",)
     side: Annotated[int, Field(ge=8)] = 128
+    """The side of the image in pixels."""
     supervise: Literal["gradient", "laplacian"] = "gradient"
+    """The derivative that is fitted."""
     amplify: PositiveFloat = 1.0
+    """A factor on the image."""
     steps: PositiveInt = 1000
+    """The steps of training, each on all pixels."""
     optimizer: Optimizer = Optimizer(name="adam", lr=1e-4)
+    """The update rule."""
     width: PositiveInt = 256
+    """The width of the networks."""
     hidden: PositiveInt = 3
+    """The hidden layers after the first."""
     omega: PositiveFloat = 30.0
+    """ω₀, the SIREN's factor before the sine."""
     against: tuple[Literal["relu", "tanh", "relu_pe"], ...] = ("tanh", "relu_pe")
+    """The networks that the SIREN is held against."""
 
     @property
     def metrics(self) -> Collection[str]:

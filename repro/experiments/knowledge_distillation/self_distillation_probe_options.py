@@ -12,10 +12,15 @@ class SelfDistillationProbeOptions(StageOptions):
     splits: ClassVar[tuple[str, ...]] = ("train", "test")
 
     train: PositiveInt = 2000
+    """The number of random training images."""
     corruption: Probability = 0.5
+    """The share of the training labels that is wrong."""
     decay: PositiveFloat
+    """The weight of ‖W‖²/2."""
     xi: Annotated[tuple[PositiveFloat, ...], Field(min_length=2)] = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0)
+    """ξ, the weights of the teacher's probabilities in the student's targets."""
     iterations: PositiveInt = 500
+    """The most iterations of L-BFGS."""
 
     @property
     def metrics(self) -> Collection[str]:

@@ -19,8 +19,14 @@ class RinceLimitsOptions(StageOptions):
         "pull_1",
     )
     anchors: PositiveInt = 512
+    """The number of anchors."""
     negatives: PositiveInt = 128
+    """The negatives of each anchor."""
     dim: Annotated[int, Field(ge=2)] = 32
+    """The dimension of the embeddings."""
     temperature: PositiveFloat = 0.5
+    """τ, by which cosines are divided."""
     weight: PositiveFloat = 0.01
+    """λ, the weight of the negatives."""
     small: PositiveFloat = 1e-4
+    """The q that stands for its limit 0."""

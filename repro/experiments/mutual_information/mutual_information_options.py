@@ -14,25 +14,45 @@ class MutualInformationOptions(StageOptions):
     trains: ClassVar[bool] = True
     leaves: ClassVar[tuple[str, ...]] = ("critics",)
     of: Annotated[str, Ref("critics")] | None = None
+    """The stage whose critics these start from (default: new ones)."""
     dim: PositiveInt
+    """d, the number of coordinates of x and of y."""
     rho: Annotated[float, Field(gt=-1, lt=1)] | None = None
+    """ρ, the correlation of each coordinate."""
     information: PositiveFloat | None = None
+    """The mutual information in nats, in the place of `rho`."""
     shared: Annotated[float, Field(gt=-1, lt=1)] | None = None
+    """The correlation of a second pair of Gaussians that is added (default: none)."""
     dependent: bool = False
+    """Whether that second pair is the same for the whole batch."""
     estimators: Annotated[tuple[Literal["mine", "nwj", "infonce", "rpc", "demi"], ...], Field(min_length=1)]
+    """The estimators that are compared."""
     critic: Literal["joint", "separable"] = "separable"
+    """Whether the critic sees x and y together or is an inner product of their embeddings."""
     width: PositiveInt = 64
+    """The width of the critics' hidden layers."""
     hidden: PositiveInt = 2
+    """The number of the critics' hidden layers."""
     embed: PositiveInt = 32
+    """The dimension of the embeddings of a separable critic."""
     samples: Annotated[int, Field(ge=2)] = 128
+    """The pairs in each batch."""
     candidates: Annotated[int, Field(ge=2)] | None = None
+    """The y that each x meets in training, its own among them (default: the whole batch)."""
     steps: PositiveInt = 2000
+    """The steps of training."""
     optimizer: Optimizer = Optimizer(name="adam", lr=1e-3)
+    """The update rule."""
     average: Annotated[float, Field(gt=0, lt=1)] = 0.01
+    """The share of the new batch in MINE's moving average."""
     alpha: float = 0.01
+    """α of RPC, the weight of the mean critic of the negatives."""
     beta: PositiveFloat = 0.005
+    """β of RPC, the weight of the squared critic of the positives."""
     gamma: PositiveFloat = 0.995
+    """γ of RPC, the weight of the squared critic of the negatives."""
     trials: Annotated[int, Field(ge=2)] = 200
+    """The fresh batches of the evaluation."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Any:

@@ -19,13 +19,24 @@ class SparseCodingLandscapeOptions(StageOptions):
         "similarity",
     )
     loss: Literal["infonce", "alignment"] = "infonce"
+    """InfoNCE, or the alignment of positives alone."""
     samples: PositiveInt = 3000
+    """The number of samples."""
     dim: PositiveInt = 50
+    """The dimension of a sample."""
     latents: Annotated[int, Field(ge=2)] = 10
+    """The number of columns of the dictionary M."""
     neurons: PositiveInt = 50
+    """The number of units of the layer."""
     noise: NonNegativeFloat = 0.0
+    """The standard deviation of the noise on a sample."""
     keep: Probability = 0.5
+    """The probability that a mask keeps an entry."""
     temperature: PositiveFloat = 0.05
+    """τ, by which cosines are divided in InfoNCE."""
     lr: PositiveFloat = 0.005
+    """The constant learning rate of SGD."""
     batch: PositiveInt = 512
+    """The samples in each batch."""
     epochs: PositiveInt = 8000
+    """The passes over the samples."""

@@ -20,8 +20,14 @@ class BuresWassersteinOptions(StageOptions):
         "critical_error",
     )
     dim: Annotated[int, Field(ge=2)] = 10
+    """n, the dimension of the covariance."""
     factors: Annotated[int, Field(ge=2)] = 2
+    """N, the number of linear layers."""
     smoothing: NonNegativeFloat = 0.0
+    """τ, which is added to the squared singular values in the loss."""
     scale: PositiveFloat = 0.5
+    """The singular values of the initial product of the layers."""
     lr: PositiveFloat = 0.05
+    """The step of gradient descent."""
     steps: PositiveInt = 4000
+    """The steps of gradient descent."""

@@ -23,6 +23,7 @@ class InContextRegressionOptions(StageOptions):
         ],
         Field(min_length=1),
     ]
+    """The regression problems."""
     methods: Annotated[
         tuple[
             Literal["linear", "linear_poly", "spline", "ridge", "lasso", "kernel_ridge", "svm", "svm_scaled"]
@@ -35,10 +36,15 @@ class InContextRegressionOptions(StageOptions):
         ],
         Field(min_length=1),
     ]
+    """The regressors that are compared."""
     train: PositiveInt = 50
+    """The training examples of each draw."""
     test: PositiveInt = 1
+    """The test points of each draw."""
     draws: PositiveInt = 100
+    """The draws of each problem over which the error is averaged."""
     on: Literal["test", "train"] = "test"
+    """Whether the error is taken on the test points or on the training points ("hindsight")."""
 
     @property
     def metrics(self) -> Collection[str]:

@@ -20,9 +20,13 @@ class SinkhornLimitsOptions(StageOptions):
         "marginal_error",
     )
     bins: Annotated[int, Field(ge=2)] = 64
+    """d, the number of bins of the histograms."""
     strengths: Annotated[tuple[PositiveFloat, ...], Field(min_length=2)]
+    """λ, the inverse strengths of the entropic penalty, rising."""
     tolerance: PositiveFloat = 1e-9
+    """The sum of absolute errors of the marginals at which the iteration stops."""
     iterations: PositiveInt = 100_000
+    """The most iterations for each λ."""
 
     @model_validator(mode="after")
     def _rising(self) -> Any:

@@ -11,4 +11,6 @@ class RadioactiveDetectOptions(StageOptions):
     metrics: ClassVar[tuple[str, ...]] = ("log10_p", "cosine", "residual")
     splits: ClassVar[tuple[str, ...]] = ("test",)
     of: Annotated[str, Ref("classifier")]
+    """The stage whose classifier is tested."""
     marks: Annotated[str, Ref("marks")]
+    """The stage that marked images."""

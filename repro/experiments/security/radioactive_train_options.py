@@ -10,3 +10,4 @@ from repro.stages.train_options import TrainOptions
 
 class RadioactiveTrainOptions(TrainOptions):
     marks: Annotated[str, Ref("marks")]
+    """The stage that marked images."""

@@ -20,11 +20,20 @@ class ImbalancedContrastOptions(StageOptions):
     )
     splits: ClassVar[tuple[str, ...]] = ("train", "test")
     per_class: Annotated[int, Field(ge=2)] = 500
+    """The images of each of the larger classes."""
     ratio: PositiveInt = 10
+    """How many times fewer images the smaller classes have."""
     batch: PositiveInt = 250
+    """The images that are drawn for each batch."""
     bind: bool = True
+    """Whether one fixed image of each class is added to every batch (batch-binding, section 5)."""
     steps: PositiveInt = 600
+    """The steps of training."""
     hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (256, 256)
+    """The widths of the hidden layers."""
     dim: PositiveInt = 128
+    """The dimension of the embeddings."""
     temperature: PositiveFloat = 0.1
+    """τ, by which cosines are divided."""
     optimizer: Optimizer = Optimizer(lr=0.1, momentum=0.9)
+    """The update rule."""

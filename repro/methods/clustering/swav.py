@@ -16,10 +16,9 @@ from repro.methods.parts.prototypes import Prototypes, WeightNormed, sinkhorn, s
 class SwAV(Method):
     """All other views of a sample predict the code of a global view: its soft assignment to the prototypes.
 
-    Codes share the prototypes equally over the batch (`epsilon`, `iterations`, see `sinkhorn`). The last `queue`
-    embeddings of each global view, kept from `queue_from_epoch` on, take part once there are that many (section
-    3.1). The prototypes rest for the first `freeze_steps`. They are brought to length 1 before each step, as in the
-    authors' code; elsewhere they have a `learnt_scale` each, by weight normalisation, or a `bias`.
+    Codes share the prototypes equally over the batch (see `sinkhorn`); those in the queue take part once it is full.
+    The prototypes are brought to length 1 before each step, as in the authors' code; elsewhere they have a
+    `learnt_scale` or a `bias`.
     """
 
     Options = SwAVOptions

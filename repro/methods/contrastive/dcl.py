@@ -30,9 +30,8 @@ def fisher_weights(z: Tensor, sigma: float) -> Tensor:
 class DCL(Method):
     """SimCLR without the positive in the denominator, which couples the gradient's size to how easy a pair is.
 
-    With `weighted_sigma` (the paper's σ, 0.5) it is DCLW: the positives are weighted by a negative von
-    Mises-Fisher density. The gradient also passes through the weights, as the paper does not stop it, unless
-    `stop_weights` says so. `scale` multiplies the loss: codes that add both views' losses have twice this one.
+    With `weighted_sigma` it is DCLW: the positives are weighted by a negative von Mises-Fisher density. The gradient
+    also passes through the weights, as the paper does not stop it.
     """
 
     Options = DCLOptions

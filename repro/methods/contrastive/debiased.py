@@ -29,10 +29,7 @@ def debiased_loss(
 
 
 class Debiased(Method):
-    """SimCLR whose negatives are corrected for those that are of the anchor's class by chance.
-
-    `tau_plus` is the probability of that; with 0 the loss is NT-Xent.
-    """
+    """SimCLR whose negatives are corrected for those that are of the anchor's class by chance."""
 
     Options = DebiasedOptions
 

@@ -13,8 +13,7 @@ from repro.methods.contrastive.hcl_options import HCLOptions
 class HCL(Method):
     """The debiased loss with negatives that weigh exp(β · logit): the more like the anchor, the more.
 
-    As in the authors' code the logit is cosine / τ. With `beta` 0 the loss is that of `debiased`; with `tau_plus`
-    0 as well, NT-Xent.
+    As in the authors' code the logit is cosine / τ.
     """
 
     Options = HCLOptions

@@ -10,3 +10,4 @@ from repro.options import MethodOptions, PositiveFloat
 class InvariantSpreadOptions(MethodOptions):
     views_taken: ClassVar[tuple[int, int | None]] = (2, 2)
     temperature: PositiveFloat = 0.1
+    """τ, by which cosines are divided."""

@@ -19,9 +19,7 @@ class MoCo(Method):
 
     View 1 gives the query and view 2 the key; with `symmetric` also the other way round, and the keys of both
     views enter the one queue, at the end of the step or, with `second_sees_first`, each after its own direction.
-    `scale` multiplies the loss: codes that add both directions have twice this one. With `shuffle` (section 3.3) the
-    keys are made over the batch in another order, so that their BatchNorm groups are not those of the queries; it
-    matters where `bn_span` is smaller than the batch.
+    `shuffle` matters where `bn_span` is smaller than the batch.
     """
 
     Options = MoCoOptions

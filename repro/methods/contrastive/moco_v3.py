@@ -18,10 +18,7 @@ def ctr(q: Tensor, k: Tensor, temperature: float) -> Tensor:
 
 
 class MoCoV3(Method):
-    """The prediction of one view must find the momentum encoder's key of the other among those of the batch.
-
-    There is no queue. `momentum` rises along a cosine to 1; 0.99 is for long training of Transformers.
-    """
+    """The prediction of one view must find the momentum encoder's key of the other among those of the batch."""
 
     Options = MoCoV3Options
 

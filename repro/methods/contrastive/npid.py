@@ -17,10 +17,9 @@ from repro.methods.parts.memory import Bank
 class NPID(Method):
     """Every sample is its own class, and the bank's row for it the class's weight. One view per sample.
 
-    With `negatives`, noise-contrastive estimation with so many rows of the bank, drawn uniformly (section 3.2);
-    without (`null`), the exact softmax over the bank. The constant Z comes from the first batch and the whole
-    bank, where the paper takes the drawn rows. `bank_momentum` is the share that a row keeps when it is renewed,
-    which in the authors' code takes the place of the proximal term (section 3.3).
+    With `negatives` it is noise-contrastive estimation (section 3.2). The constant Z comes from the first batch and
+    the whole bank, where the paper takes the drawn rows. `bank_momentum` takes the place of the proximal term
+    (section 3.3), as in the authors' code.
     """
 
     Options = NPIDOptions

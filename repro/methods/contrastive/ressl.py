@@ -17,8 +17,7 @@ class ReSSL(Method):
     """A sample must relate to a queue of others as the teacher, a momentum encoder, says it does (section 3).
 
     View 1, strongly augmented, goes to the student; view 2, weakly augmented, to the teacher: the recipe's
-    views need an `each`. The teacher's temperature must be the lower one. With `both_views` the student is also
-    shown view 2, which its BatchNorm and an `online` probe then see; the loss is the same.
+    views need an `each`.
     """
 
     Options = ReSSLOptions

@@ -27,11 +27,7 @@ def nt_xent(z: Tensor, temperature: float, reduction: str = "mean") -> Tensor:
 
 
 class SimCLR(Method):
-    """Two views of a sample are each other's only positive; all other views of the batch are negatives.
-
-    `base_temperature` multiplies the loss by temperature / base_temperature, as the SupContrast code does. With
-    `mean: probability` the loss is −log of the mean of the probabilities, as in Patacchiola and Storkey 2020.
-    """
+    """Two views of a sample are each other's only positive; all other views of the batch are negatives."""
 
     Options = SimCLROptions
 

@@ -12,8 +12,8 @@ from repro.methods.contrastive.spectral_options import SpectralOptions
 class Spectral(Method):
     """Embeddings whose scalar products approximate the augmentation graph; at the optimum, its eigenvectors.
 
-    Embeddings longer than √`mu` are scaled to that length, as in the authors' code. Its loss is also divided by
-    mu, which this one, the paper's, is not; for mu = 1 both are the same.
+    The loss of the authors' code is also divided by `mu`, which this one, the paper's, is not; for mu = 1 both are
+    the same.
     """
 
     Options = SpectralOptions

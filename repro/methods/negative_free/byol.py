@@ -15,9 +15,7 @@ from repro.networks.build import build_head
 class BYOL(Method):
     """The online network's prediction of one view meets the target network's projection of the other.
 
-    The target follows the online network (section 3.1); `momentum` is the paper's τ, cosine from 0.996 to 1.
-    Without `predictor` the method collapses (Table 5b). `scale` multiplies the loss: codes that average −cosine
-    over both directions have a quarter of it.
+    The target is a momentum encoder (section 3.1).
     """
 
     Options = BYOLOptions

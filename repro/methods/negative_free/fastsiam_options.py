@@ -10,3 +10,4 @@ from repro.options import HeadSpec, MethodOptions
 class FastSiamOptions(MethodOptions):
     views_taken: ClassVar[tuple[int, int | None]] = (2, None)
     predictor: HeadSpec
+    """The head that predicts the target from a projection."""

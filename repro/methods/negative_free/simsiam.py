@@ -15,8 +15,7 @@ from repro.networks.build import build_head
 class SimSiam(Method):
     """The prediction of one view meets the projection of the other, through which no gradient flows.
 
-    Without `predictor` (Table 1) or without `stop_gradient` (Figure 2) the method collapses; these are there to
-    show it. With `constant_predictor_rate` the schedule leaves the predictor's rate alone (Table 1, row c).
+    Without `predictor` or without `stop_gradient` the method collapses; these are there to show it.
     """
 
     Options = SimSiamOptions

@@ -11,10 +11,7 @@ from repro.methods.redundancy_reduction.barlow_twins_options import BarlowTwinsO
 
 
 class BarlowTwins(Method):
-    """The cross-correlation of two views' embeddings over the batch is to be the identity.
-
-    `off_diagonal` is the paper's λ. `scale` multiplies the loss, as `--scale-loss` of the authors' code does.
-    """
+    """The cross-correlation of two views' embeddings over the batch is to be the identity."""
 
     Options = BarlowTwinsOptions
 

@@ -12,12 +12,7 @@ from repro.methods.redundancy_reduction.intl_options import INTLOptions
 
 
 class INTL(Method):
-    """Views agree after a whitening that is only approximate; the trace loss makes up for the rest.
-
-    `axis` says what is decorrelated: the samples, each over its channels (`channel`, as in the authors' code), or
-    the dimensions, each over the batch (`batch`). The authors set `trade_off`, the paper's β, to
-    0.01 (log₂ m − 3), where m is the batch size for `channel` and the dimension for `batch`.
-    """
+    """Views agree after a whitening that is only approximate; the trace loss makes up for the rest."""
 
     Options = INTLOptions
 

@@ -16,9 +16,8 @@ class TiCo(Method):
     """Views agree, and an embedding stays away from the directions in which the embeddings so far lie.
 
     Asymmetric, as the paper's pseudocode: the first view goes through the network, the second through its follower.
-    `rho` weighs the contrast with the covariance, of which each step keeps the share `beta`. This batch's part of it
-    has a gradient, so that the contrast is exactly that with a memory of all embeddings, unless `stop_covariance`
-    says otherwise.
+    This batch's part of the covariance has a gradient, so that the contrast is exactly that with a memory of all
+    embeddings, unless `stop_covariance` says otherwise.
     """
 
     Options = TiCoOptions

@@ -11,8 +11,7 @@ from repro.methods.redundancy_reduction.vicreg_options import VICRegOptions
 class VICReg(Method):
     """Views agree (invariance), every dimension varies (variance), and dimensions do not covary (covariance).
 
-    The weights are the paper's λ, μ and ν. The variance and covariance terms are summed over the two views
-    (eq. 6); the authors' code takes the mean of the two variance terms, which is half this `variance`.
+    The authors' code takes the mean of the two views' variance terms, which is half this `variance`.
     """
 
     Options = VICRegOptions

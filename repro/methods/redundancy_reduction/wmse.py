@@ -18,8 +18,7 @@ class WMSE(Method):
     """Views agree after whitening, which alone prevents the collapse.
 
     The batch is cut at random into parts of `size` samples (of more, where it is no multiple), and each part of
-    each view is whitened on its own; the loss is averaged over `iterations` such divisions (batch slicing). `eps` is
-    the share of the identity in the covariance. With `stop_second` the later view of each pair gets no gradient.
+    each view is whitened on its own; the loss is averaged over `iterations` such divisions (batch slicing).
     """
 
     Options = WMSEOptions

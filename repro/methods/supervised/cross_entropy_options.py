@@ -10,3 +10,4 @@ from repro.options import MethodOptions, Probability
 class CrossEntropyOptions(MethodOptions):
     needs_labels: ClassVar[bool] = True
     label_smoothing: Probability = 0.0
+    """The share of the target that is spread evenly over all classes."""

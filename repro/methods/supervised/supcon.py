@@ -23,11 +23,7 @@ def supcon_loss(z: Tensor, label: Tensor, temperature: float) -> Tensor:
 
 
 class SupCon(Method):
-    """All samples of the anchor's class, in all views, are its positives.
-
-    The authors' code multiplies the loss by temperature / base_temperature; without `base_temperature` the
-    loss is that of the paper.
-    """
+    """All samples of the anchor's class, in all views, are its positives."""
 
     Options = SupConOptions
 

@@ -10,7 +10,7 @@ from repro.networks.heads.linear_options import LinearOptions
 
 
 class Linear(nn.Module):
-    """features (n, dim) -> (n, out); `out` is the number of classes when it is not given."""
+    """features (n, dim) -> (n, out)"""
 
     Options = LinearOptions
 

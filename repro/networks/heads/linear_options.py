@@ -7,6 +7,7 @@ from repro.options import HeadOptions, PositiveInt
 
 class LinearOptions(HeadOptions):
     out: PositiveInt | None = None
+    """The width of the output (default: the number of classes)."""
 
     @property
     def classifies(self) -> bool:

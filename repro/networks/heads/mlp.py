@@ -13,12 +13,7 @@ _ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "leaky_relu": nn.LeakyReLU}
 
 
 class MLP(nn.Module):
-    """features (n, dim) -> (n, out): `layers` linear maps with activations between them.
-
-    With `norm`, BatchNorm stands before each activation; with `out_norm`, also after the last map, with a scale
-    and shift of its own (`affine`) or without (`plain`). By default a map has a bias unless BatchNorm follows;
-    `bias` and `out_bias` say otherwise, for the inner maps and for the last.
-    """
+    """features (n, dim) -> (n, out): `layers` linear maps with activations between them."""
 
     Options = MLPOptions
 
