@@ -81,6 +81,8 @@ def place(declared: DataSet, split: str) -> str | None:
     """Where one split comes from, or None."""
     if declared.source.bundled:
         return "bundled"
+    if declared.source.derived:
+        return available(declared.source.derived.of)
     files = find_files(declared, split)
     if declared.fields is None and find_decoded(declared, split, files):
         return "cache"

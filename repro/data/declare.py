@@ -111,6 +111,8 @@ class DataSet(Part):
     @property
     def how_to_get(self) -> str:
         """What to do when the data is not there, to follow `: ` or `to get it, `."""
+        if derived := self.source.derived:
+            return f"get `{derived.of}`, which it is made of"
         if hub := self.source.hub:
             page = f"https://huggingface.co/datasets/{hub.repo}"
             run = f"run `repro data get {self.name}` ({hub.mb} MB), or {self.how_to_bring}"

@@ -43,7 +43,9 @@ def get(name: str, repo: str | None = None) -> list[Any]:
     `repo` takes the place of the declared repository: another one, or a folder of Parquet files.
     """
     declared = declaration(name)
-    if repo is None and available(name):
+    if declared.source.derived:
+        get(declared.source.derived.of, repo)
+    if declared.source.derived or (repo is None and available(name)):
         return [load(name, split) for split in declared.splits]
     if declared.source.union:
         for part in declared.source.union:
@@ -150,8 +152,8 @@ def _facts(declared: DataSet, split: str, found: Fingerprint, where: str) -> dic
 
 def _rows(declared: DataSet, split: str) -> Rows:
     """The rows as they are found, not yet compared with the declared fingerprints."""
-    if declared.source.bundled:
-        return _bundled(declared.source.bundled, split)
+    if function := declared.source.bundled or (declared.source.derived and declared.source.derived.by):
+        return _given(function, split)
     files = find_files(declared, split)
     path = find_decoded(declared, split, files)
     rows = cache.read(path, (declared.splits[split], *declared.shape)) if path else None
@@ -177,7 +179,7 @@ def _decoded(declared: DataSet, split: str, files: Files) -> Rows:
     return rows
 
 
-def _bundled(function: str, split: str) -> Rows:
+def _given(function: str, split: str) -> Rows:
     module, _, name = function.partition(":")
     images, labels = map(torch.from_numpy, getattr(import_module(module), name)(split))
     return Rows(images, labels, fingerprint(images, labels), module)

@@ -25,7 +25,6 @@ from repro.data.fields import (
     VocabularyOptions,
 )
 from repro.data.fingerprint import Column, Fingerprint, agreed, of_columns
-from repro.data.rows import Rows
 from repro.data.table import Ragged, Stream
 from repro.data.vocabulary import BETWEEN, Rule, Vocabulary, counted
 from repro.errors import UserError

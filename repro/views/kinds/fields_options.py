@@ -10,3 +10,6 @@ class FieldsOptions(ViewOptions):
 
     field: str = "features"
     """What networks see."""
+
+    def seeing(self, field: str) -> FieldsOptions:
+        return self.model_copy(update={"field": field})

@@ -21,6 +21,9 @@ class TokensOptions(ViewOptions):
     mask: Probability = 0.0
     """Probability that a token is replaced by `<mask>`."""
 
+    def seeing(self, field: str) -> TokensOptions:
+        return self.model_copy(update={"fields": (field,)})
+
     def shape(self, sample: tuple[int, ...]) -> tuple[int, ...]:
         """(length, vocabulary)."""
         return self.length, sample[-1]
