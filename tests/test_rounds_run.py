@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from repro.data.load import load as load_data
 from repro.engine.run import Run
 from repro.engine.setup import set_up
+from repro.errors import UserError
 from repro.recipes.load import load
 from tests.conftest import Write
 from tests.test_rounds import HEAD
@@ -76,6 +77,13 @@ def test_one_task_after_the_other_is_learnt_and_forgotten(run) -> None:  # type:
         memory = index(folder, f"tasks{t}_memory")
         assert labels[memory].tolist() == [c for c in range(2 * t + 2) for _ in range(5)]
         assert torch.equal(memory, index(folder, "tasks2_memory")[: len(memory)])
+
+
+def test_renumbered_classes_are_not_taken_for_kept_ones(run) -> None:  # type: ignore[no-untyped-def]
+    before, _, after = CONTINUAL.partition("keep: $previous.memory, per_class: 5,")
+    renumbered = after.replace("task: $round}", "task: $round, renumber: true}", 1)
+    with pytest.raises(UserError, match=r"tasks1_memory.*other labels than the split"):
+        run(f"{before}keep: $previous.memory, per_class: 5,{renumbered}", smoke=True)
 
 
 def test_labels_are_acquired_and_guessed(run) -> None:  # type: ignore[no-untyped-def]
