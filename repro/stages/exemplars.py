@@ -52,8 +52,8 @@ class Exemplars(Stage):
         """The rows of each class that an earlier stage chose."""
         if not torch.equal(data.table.labels, data.whole.labels[data.rows]):
             raise UserError(
-                f"Stage `{ctx.stage}`: its `data` has other labels than the split, so that classes cannot be told from "
-                "those of `keep`; leave out the slice that changes them."
+                f"Stage `{ctx.stage}`: its `data` has other labels than the split, so that classes cannot be told "
+                "from those of `keep`; leave out the slice that changes them."
             )
         index = left(ctx, self.options.keep, "index", data.whole).tensors["index"]
         return _by_class(index, data.whole.labels[index])
