@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from repro.views.draws import Draws
+from repro.views.field import field
 from repro.views.kinds.windows_options import WindowsOptions
 
 
@@ -24,10 +25,13 @@ class Windows:
         self.options = options
 
     def __call__(self, fields: dict[str, Any], draws: Draws) -> dict[str, Tensor]:
-        windows = fields[self.options.field].padded(self.options.length + 1).to(draws.index.device)
+        windows = self._windows(fields).to(draws.index.device)
         return {"views": windows[:, None].expand(-1, self.options.count, -1)}
 
     def plain(self, fields: dict[str, Any]) -> Tensor:
         """(n, length): the window without its last token."""
-        windows: Tensor = fields[self.options.field].padded(self.options.length + 1)
-        return windows[:, :-1]
+        return self._windows(fields)[:, :-1]
+
+    def _windows(self, fields: dict[str, Any]) -> Tensor:
+        found: Tensor = field(fields, self.options.field).padded(self.options.length + 1)
+        return found
