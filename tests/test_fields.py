@@ -423,6 +423,41 @@ def test_the_hubs_cache_serves_text(root: Path, monkeypatch: pytest.MonkeyPatch)
     assert available("texts") == "hub cache" and [len(t) for t in get("texts")] == [3, 2]
 
 
+def test_get_fetches_what_is_missing_of_all_that_a_set_needs(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts(root)
+    tokens = {"tokens": {"kind": "tokens", "columns": ["text"]}}
+    hub = {"hub": {"repo": "someone/more", "mb": 1}}
+    declare_set("more", {"train": 1}, shape=[4, 10], fields=tokens, vocabulary={"of": "texts"}, source=hub)
+    union = {"union": {"texts": ["text"], "more": ["text"]}}
+    declare_set("both", {"train": 4}, shape=[4, 14], fields=tokens, vocabulary={"lower": True}, source=union)
+    fetched = []
+
+    def download(part: declare.DataSet, repo: str | None) -> None:
+        fetched.append(part.name)
+        write_all(root, part.name, {"train": {"text": ["new cat"]}})
+
+    monkeypatch.setattr("repro.data.load.download", download)
+    assert [len(t) for t in get("both")] == [4] and fetched == ["more"]
+    assert [len(t) for t in get("both")] == [4] and fetched == ["more"]
+
+
+def test_a_sample_has_about_the_declared_size() -> None:
+    for declared in every()[0]:
+        if declared.fields:
+            found = look_alike(declared.name, next(iter(declared.splits)), 8, 1)
+            size = sum(
+                x.padded(declared.shape[0]).nbytes
+                if isinstance(x, Ragged)
+                else 8 * 16
+                if isinstance(x, Stream)
+                else x.nbytes
+                for x in found.fields.values()
+            )
+            assert declared.sample_bytes / 2 <= size / 8 <= declared.sample_bytes
+
+
 @pytest.mark.parametrize("name", [d.name for d in every()[0] if d.fields])
 def test_look_alikes_have_the_kinds_and_shapes_of_the_set(name: str) -> None:
     declared = declaration(name)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from repro import components
 from repro.components import options_for
-from repro.data.table import Ragged, Stream
+from repro.data.table import Ragged, Stream, Table
 from repro.errors import UserError
 from repro.views.draws import Draws
 
@@ -95,6 +95,18 @@ def test_windows_begin_at_the_rows_place() -> None:
     assert view.options.shape((256, 70)) == (3, 70)
 
 
+def test_windows_of_every_length_th_row_predict_each_token_once() -> None:
+    stream = Stream(torch.arange(5, 5 + 61), torch.arange(61))
+    table = Table(fields={"tokens": stream}, name="book", split="test", shape=(6, 70))
+    options = options_for(("data.slices",), "name", {"name": "every", "step": 6})
+    chosen = components.load(("data.slices",), "every")(options)(table, 0)
+    assert len(chosen) == 11 == options.rows(61, 0)
+    windows = kind("windows", length=6)({"tokens": chosen["tokens"]}, draws(chosen["tokens"].at))["views"][
+        :-1
+    ]
+    assert windows[:, 0, 1:].flatten().tolist() == stream.values[1:].tolist()
+
+
 def test_fields_are_handed_on() -> None:
     view = kind("fields", count=2)
     fields = {
@@ -123,6 +135,6 @@ def test_a_field_that_is_not_there_is_told(name: str) -> None:
     fields = {"image": torch.zeros(2, 1, 4, 4), "tokns": torch.zeros(2)}
     for action in (lambda: view(fields, draws(torch.arange(2))), lambda: view.plain(fields)):
         with pytest.raises(
-            UserError, match="which the data has not; (did you mean `tokns`|there are image, tokns)"
+            UserError, match=r"which the data has not; (did you mean `tokns`|there are image, tokns)"
         ):
             action()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from math import prod
 from pathlib import Path
 from typing import Annotated
 
@@ -149,6 +150,14 @@ class DataSet(Part):
         """The name of the first field that networks see."""
         seen = (TokensField, StreamField, FeaturesField, NodeField)
         return next((name for name, spec in (self.fields or {}).items() if isinstance(spec, seen)), "")
+
+    @property
+    def sample_bytes(self) -> int:
+        """About what a sample takes in memory, without what belongs to the set as a whole."""
+        if self.fields is None:
+            return prod(self.shape)
+        wide = {"tokens": 8 * self.shape[0], "features": 4 * self.shape[-1], "stream": 16}
+        return sum(wide.get(spec.kind, 8) for spec in self.fields.values())
 
     @property
     def _stems(self) -> Iterator[str]:

@@ -14,9 +14,9 @@ from repro.views.kinds.windows_options import WindowsOptions
 class Windows:
     """A stream of tokens -> `views` (n, V, length + 1) int64, V copies of the window from each place on.
 
-    Every place of a stream is a row. So shuffled epochs draw random windows, each place once in an epoch, and `steps`
-    says how many; for evaluation, a slice of every `length`-th row takes each token once. Near the end of the stream,
-    windows begin so much earlier that they are full.
+    Every place of a stream is a row. So shuffled epochs draw random windows, each place once in an epoch, and
+    `steps` says how many; for evaluation, the slice `{every: <length>}` has each token predicted once. Near the end
+    of the stream, windows begin so much earlier that they are full.
     """
 
     Options = WindowsOptions
