@@ -34,7 +34,7 @@ from repro.networks.layout import channels_last
 from repro.options import SampledOptions, Views
 from repro.views.augment import Augment
 from repro.views.draws import Draws as ViewDraws
-from repro.views.feed import kind_of, rows_of
+from repro.views.loader import kind_of, rows_of
 
 FEW = 32  # samples of a stand-in
 WHEN = {"step": 10, "total": 20, "epoch": 1, "epochs": 2, "per_epoch": 10}  # all parts train by then
