@@ -19,6 +19,7 @@ from repro.data.images import ImageSet
 from repro.data.load import load as load_data
 from repro.engine.features import accuracy, extract
 from repro.engine.fit import _checked_std
+from repro.engine.keys import generator
 from repro.engine.loop import Collapse
 from repro.engine.method import Method, call, unit
 from repro.engine.method import names as asks_for

@@ -9,10 +9,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-<<<<<<< HEAD
-from repro.data.table import Table
-=======
->>>>>>> text
 from repro.engine.keys import generator
 from repro.engine.method import unit
 from repro.methods.language.next_token import NextToken
@@ -237,16 +233,3 @@ def test_dclr_as_in_its_formulas() -> None:
     expected = float(contrast(z, noise, 0.2, {(0, 2), (2, 0)}))
     method = DCLR(o, Bare(5), Bare(5), Bare(5))
     assert float(method.loss(z, known, Noise(start))) == pytest.approx(expected, abs=1e-10)
-<<<<<<< HEAD
-
-
-def test_of_plain_texts_the_last_token_is_asked() -> None:
-    texts = {"tokens": ragged([torch.tensor([1, 2, 3]), torch.tensor([4, 5])])}
-    facts = {"vocabulary": SimpleNamespace(encode=lambda text: [9] * len(text.split()))}
-    asked = task_of(Table(fields=texts, facts=facts, name="t", split="test", shape=(8, 10)))
-    assert [p.tokens.tolist() for p in prompts(asked, asked, "context", 0, 8, 0)] == [[1, 2, 3], [4, 5]]
-    shown = prompts(asked, asked, "cloze", 2, 99, 0)
-    assert [p.asked for p in shown] == [1, 1]
-    assert shown[0].tokens[-5:].tolist() == [1, 2, 9, 9, 3] and len(shown[0].tokens) == 14
-=======
->>>>>>> text
