@@ -18,6 +18,7 @@ from repro.components import find, load, names, options_for
 from repro.data.images import ImageSet
 from repro.data.load import load as load_data
 from repro.engine.features import accuracy, extract
+from repro.engine.fit import _checked_std
 from repro.engine.keys import generator
 from repro.engine.loop import Collapse
 from repro.engine.method import Method, call, unit
