@@ -16,10 +16,10 @@ from torch.nn import functional as F
 
 from repro import components
 from repro.data.table import Table
-from repro.engine.keys import generator
 from repro.engine.run import Run
 from repro.engine.setup import set_up
 from repro.errors import UserError
+from repro.keys import generator
 from repro.measures.base import Measured
 from repro.measures.calibration import calibration_error
 from repro.measures.clusters import matched
@@ -236,7 +236,7 @@ def test_kmeans_finds_clusters_that_are_far_apart_and_is_keyed() -> None:
 def test_episodes_are_classified_as_a_slow_reading_does(distance: str, scale: float) -> None:
     from repro.data.samplers.episodes import Episodes
     from repro.data.samplers.episodes_options import EpisodesOptions
-    from repro.engine.keys import key
+    from repro.keys import key
 
     x, labels = drawn(200)
     data = measured(x, labels)

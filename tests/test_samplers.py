@@ -11,8 +11,8 @@ from torch import Tensor
 from repro import components
 from repro.data.samplers.base import Sampler
 from repro.data.table import Table
-from repro.engine.keys import generator
 from repro.errors import UserError
+from repro.keys import generator
 
 CLASSES = 7
 

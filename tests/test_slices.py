@@ -12,8 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 from repro import components
 from repro.data.slices.base import balanced
 from repro.data.table import Table
-from repro.engine.keys import generator, permutation
 from repro.errors import UserError
+from repro.keys import generator, permutation
 from repro.options.data import SliceSpec
 
 SAMPLES, CLASSES = 400, 5

@@ -15,7 +15,6 @@ from repro.engine.abandon import Interrupted
 from repro.engine.batches import Course, Training, course
 from repro.engine.compiling import trial
 from repro.engine.features import extract
-from repro.engine.keys import key
 from repro.engine.loop import Collapse, Loop
 from repro.engine.method import Method, call, unit
 from repro.engine.plan import batch_plan
@@ -23,6 +22,7 @@ from repro.engine.signature import check_hooks
 from repro.engine.stage import Context
 from repro.engine.streams import Stream, Streams
 from repro.engine.update import Updater
+from repro.keys import key
 from repro.networks import batchnorm, dropout
 from repro.networks.build import meet
 from repro.networks.layout import channels_last

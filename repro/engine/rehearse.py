@@ -23,11 +23,11 @@ from repro.engine.allocation import HEAP
 from repro.engine.blank import Bytes, Count, Rehearsal
 from repro.engine.draws import Draws
 from repro.engine.fit import undoing
-from repro.engine.keys import key
 from repro.engine.method import Method, call
 from repro.engine.plan import BatchPlan
 from repro.engine.sizes import rows_in
 from repro.engine.streams import named, scalars_of
+from repro.keys import key
 from repro.networks.batchnorm import convert
 from repro.networks.build import meet
 from repro.networks.layout import channels_last

@@ -12,9 +12,9 @@ from repro import components
 from repro.data.images import ImageSet
 from repro.data.table import Table
 from repro.engine.features import accuracy, extract, frozen, labelled
-from repro.engine.keys import key
 from repro.engine.restore import mean_losses, restored
 from repro.engine.stage import Context, Outcome, Stage
+from repro.keys import key
 from repro.measures.base import Measured
 from repro.networks.build import trained
 from repro.stages.evaluate_options import EvaluateOptions

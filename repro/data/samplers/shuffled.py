@@ -7,8 +7,8 @@ from torch import Tensor
 
 from repro.data.samplers.base import Sampler
 from repro.data.samplers.shuffled_options import ShuffledOptions
-from repro.engine.keys import key as key_of
-from repro.engine.keys import permutation
+from repro.keys import key as key_of
+from repro.keys import permutation
 
 
 class Shuffled(Sampler):

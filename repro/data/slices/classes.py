@@ -10,8 +10,8 @@ from torch import Tensor
 from repro.data.slices.base import Slice, labels_of
 from repro.data.slices.classes_options import ClassesOptions
 from repro.data.table import Table
-from repro.engine.keys import permutation
 from repro.errors import UserError
+from repro.keys import permutation
 
 
 class Classes(Slice):
