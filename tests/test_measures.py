@@ -111,6 +111,19 @@ def test_ridge_is_the_closed_form() -> None:
     assert found["top1"] == pytest.approx(100 * float(expected))
 
 
+def test_ridge_predicts_numbers_in_closed_form() -> None:
+    x, y, w = drawn(90)[0], drawn(40, seed=1)[0], torch.tensor([1.0, -2.0, 0.5])
+    a, b = (measured(one, target=one @ w + 3) for one in (x, y))
+    near = measure("ridge", a, b, alpha=1e-9, target="target")
+    assert near == pytest.approx({"rmse": 0, "mae": 0, "r2": 1}, abs=1e-5)
+    far = measure(
+        "ridge", a, b, alpha=1e12, target="target"
+    )  # the mean of the training samples is all that is left
+    assert far["rmse"] == pytest.approx(
+        float((y @ w + 3 - (x @ w + 3).mean()).square().mean().sqrt()), rel=1e-4
+    )
+
+
 def test_ridge_takes_the_alpha_that_leaving_one_out_prefers() -> None:
     x, labels = drawn(60, d=20)
     tried = {}
