@@ -10,14 +10,9 @@ from torch import Tensor
 
 from repro.data.samplers.base import Sampler
 from repro.data.samplers.shuffled_options import ShuffledOptions
-<<<<<<< HEAD
-from repro.keys import key as key_of
-from repro.keys import permutation
-=======
 from repro.data.table import Table
 from repro.keys import key as key_of
 from repro.keys import permutation
->>>>>>> sampling
 
 
 class Shuffled(Sampler):

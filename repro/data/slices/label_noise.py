@@ -8,14 +8,9 @@ from torch import Tensor
 from repro.data.slices.base import Slice, labels_of
 from repro.data.slices.label_noise_options import LabelNoiseOptions
 from repro.data.table import Table
-<<<<<<< HEAD
-from repro.keys import key as key_of
-from repro.keys import uniform
-=======
-from repro.keys import key as key_of
-from repro.keys import uniform
 from repro.errors import UserError
->>>>>>> sampling
+from repro.keys import key as key_of
+from repro.keys import uniform
 
 # Truck to automobile, bird to aeroplane, deer to horse, cat and dog into each other: Patrini et al. 2017
 # (arXiv 1609.03683), section 5.
