@@ -36,6 +36,8 @@ FOLDERS = {
     ("data.samplers",): "sampler",
     ("data.slices",): "slice",
     ("measures",): "measure",
+    ("engine.optimizers",): "optimizer",
+    ("engine.schedules",): "schedule",
 }
 SUFFIX = "_options"
 Declared = type[ComponentOptions]

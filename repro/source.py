@@ -30,7 +30,6 @@ ENGINE = (
     "features",
     "fit",
     "keys",
-    "lars",
     "method",
     "online",
     "optim",

@@ -9,7 +9,7 @@ import torch
 
 from repro.data import cache, stream, tables
 from repro.data.alike import alike
-from repro.data.available import Files, available, decoded_path, find_decoded, find_files
+from repro.data.available import Files, available, decoded_path, find_decoded, find_files, needed, place
 from repro.data.cache import Rows
 from repro.data.declare import DataSet, declaration
 from repro.data.decode import decode
@@ -24,7 +24,8 @@ SMALL = 64  # pixels of a side
 
 
 def load(name: str, split: str) -> Any:
-    """The split, a Table or for images an ImageSet, from the decoded cache, `$REPRO_DATA`, the hub's local cache, or an installed package.
+    """The split, from the decoded cache, `$REPRO_DATA`, the hub's local cache, or an installed package: an ImageSet,
+    or for a set with `fields` a Table.
 
     Nothing is downloaded. Raises UserError when the data is missing (with the way to get it), damaged, or
     not the declared content.
@@ -40,30 +41,34 @@ def load(name: str, split: str) -> Any:
 def get(name: str, repo: str | None = None) -> list[Any]:
     """All splits, downloaded from the hub if they are not here, decoded, verified, and kept.
 
-    `repo` takes the place of the declared repository: another one, or a folder of Parquet files.
+    `repo` takes the place of the declared repository of images: another one, or a folder of Parquet files.
     """
     declared = declaration(name)
-    if repo is None and available(name):
+    if declared.source.derived:
+        get(declared.source.derived.of, repo)
+    if declared.source.derived or (repo is None and available(name)):
         return [load(name, split) for split in declared.splits]
-    if declared.source.union:
-        for part in declared.source.union:
-            get(part)
-    elif declared.source.hub or not declared.fields:
-        files = download(declared, repo)
     if declared.fields:
-        if declared.vocabulary and declared.vocabulary.of:
-            get(declared.vocabulary.of)
-        return [_table(declared, s) for s in declared.splits]
+        return _tables(declared)
+    files = download(declared, repo)
     if declared.varied:
         return [_streamed(declared, s, files[s]) for s in declared.splits]
     return [_image_set(declared, s, _decoded(declared, s, files[s])) for s in declared.splits]
+
+
+def _tables(declared: DataSet) -> list[Any]:
+    """All splits of a set with fields; what is missing of it and of the sets that it needs comes from the hub."""
+    for part in {part.name: part for part, split in needed(declared) if not place(part, split)}.values():
+        if part.source.hub:
+            download(part, None)
+    return [_table(declared, split) for split in declared.splits]
 
 
 def verify(name: str, split: str) -> Check:
     """Computes the fingerprint of what `load` gives anew. Decoded data that has changed is made again."""
     declared = _declared(name, split)
     if declared.fields:
-        return check(declared.fingerprints[split], tables.made(declared, split).fingerprint)
+        return check(declared.fingerprints[split], tables.fingerprint_of(declared, split))
     if declared.varied:
         files = _files(declared, split)
         images, labels = stream.opened(declared, split, files)
@@ -150,8 +155,8 @@ def _facts(declared: DataSet, split: str, found: Fingerprint, where: str) -> dic
 
 def _rows(declared: DataSet, split: str) -> Rows:
     """The rows as they are found, not yet compared with the declared fingerprints."""
-    if declared.source.bundled:
-        return _bundled(declared.source.bundled, split)
+    if function := declared.source.bundled or (declared.source.derived and declared.source.derived.by):
+        return _given(function, split)
     files = find_files(declared, split)
     path = find_decoded(declared, split, files)
     rows = cache.read(path, (declared.splits[split], *declared.shape)) if path else None
@@ -177,7 +182,7 @@ def _decoded(declared: DataSet, split: str, files: Files) -> Rows:
     return rows
 
 
-def _bundled(function: str, split: str) -> Rows:
+def _given(function: str, split: str) -> Rows:
     module, _, name = function.partition(":")
     images, labels = map(torch.from_numpy, getattr(import_module(module), name)(split))
     return Rows(images, labels, fingerprint(images, labels), module)

@@ -138,7 +138,25 @@ class Updater:
         self, step: int, views: Embedded, facts: Embedded, when: Mapping[str, int]
     ) -> tuple[Tensor, Embedded]:
         self.method.train()
-        self._when, samples = when, len(facts["index"])
+        self._when = when
+        found: list[tuple[Tensor, Embedded]] = []
+
+        @torch.enable_grad()
+        def gradients() -> Tensor:
+            found.append(self._gradients(step, views, facts))
+            return found[-1][0]
+
+        if getattr(self.optimizer, "needs_closure", False):
+            self.optimizer.step(gradients)  # type: ignore[arg-type]
+        else:
+            gradients()
+            self.optimizer.step()
+        self.span.update_running_statistics(self.setup.processes)
+        return found[0]
+
+    def _gradients(self, step: int, views: Embedded, facts: Embedded) -> tuple[Tensor, Embedded]:
+        """The loss and the embeddings of the whole batch; the gradients are then with the parameters."""
+        samples = len(facts["index"])
         by_rank = [self.plan.chunks(samples, rank) for rank in range(self.setup.processes)]
         mine, self._alike = by_rank[self.setup.rank], len({len(chunks) for chunks in by_rank}) == 1
         self.optimizer.zero_grad(set_to_none=True)
@@ -159,8 +177,6 @@ class Updater:
         )
         self._sum_gradients()
         optim.clip(self.optimizer, self.max_norm)
-        self.optimizer.step()
-        self.span.update_running_statistics(self.setup.processes)
         return loss, {name: x.detach() for name, x in (keys | whole).items()}
 
     def _each(self, work: Sequence[Callable[[], T]], last: bool = False) -> list[T]:
