@@ -85,10 +85,3 @@ def test_of_plain_texts_the_last_token_is_asked() -> None:
     shown = prompts(asked, asked, "cloze", 2, 99, 0)
     assert [p.asked for p in shown] == [1, 1]
     assert shown[0].tokens[-5:].tolist() == [1, 2, 9, 9, 3] and len(shown[0].tokens) == 14
-
-
-def test_windows_that_do_not_overlap() -> None:
-    rows = Table(fields={"at": torch.arange(11)}, name="t", split="test", shape=(4, 9))
-    cut = Spaced(Spaced.Options(name="spaced", step=4))
-    assert cut(rows, 0)["at"].tolist() == [0, 4]
-    assert cut(rows.take(torch.arange(2)), 0)["at"].tolist() == [0]
