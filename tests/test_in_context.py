@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from repro.data.slices.spaced import Spaced
 from torch import Tensor, nn
 
 from repro.data.table import Table
