@@ -19,7 +19,6 @@ from repro.data.images import ImageSet
 from repro.data.load import load as load_data
 from repro.engine.features import accuracy, extract
 from repro.engine.fit import _checked_std
-from repro.engine.keys import generator
 from repro.engine.loop import Collapse
 from repro.engine.method import Method, call, unit
 from repro.engine.method import names as asks_for
@@ -27,6 +26,7 @@ from repro.engine.online import Online
 from repro.engine.run import Run
 from repro.engine.setup import set_up
 from repro.errors import UserError
+from repro.keys import generator
 from repro.measures.knn import knn_votes
 from repro.methods.contrastive.align_uniform import uniformity
 from repro.methods.negative_free.fastsiam import FastSiam

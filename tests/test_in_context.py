@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from repro.data.table import Table
-from repro.engine.keys import generator
+from repro.keys import generator
 from repro.stages.in_context import Prompt, best, likelihoods, prompts, ragged, task_of
 
 

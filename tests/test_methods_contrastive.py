@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from repro.components import load, options_for
 from repro.engine import optim
-from repro.engine.keys import generator, key
 from repro.engine.method import Method, call, unit
 from repro.engine.plan import BatchPlan
 from repro.engine.update import Updater, trainable
+from repro.keys import generator, key
 from repro.methods.contrastive.align_uniform import alignment, uniformity
 from repro.methods.contrastive.dcl import fisher_weights, pairs
 from repro.methods.contrastive.simclr import nt_xent

@@ -12,11 +12,11 @@ from torch.nn import functional as F
 
 from repro.components import options_for
 from repro.engine import optim
-from repro.engine.keys import generator
 from repro.engine.method import Method, call
 from repro.engine.plan import BatchPlan
 from repro.engine.update import Updater, trainable
 from repro.errors import UserError
+from repro.keys import generator
 from repro.methods.clustering.deepcluster_v2 import DeepClusterV2
 from repro.methods.clustering.swav import SwAV
 from repro.methods.negative_free.byol import BYOL

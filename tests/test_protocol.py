@@ -19,9 +19,9 @@ from repro.methods.contrastive.simclr import SimCLR
 from repro.methods.parts.memory import Bank, Queue
 from repro.methods.parts.momentum_encoder import MomentumEncoder, ema_decay
 from repro.options import Momentum, OnlineProbe
+from repro.options.views import expand
 from repro.recipes.load import load
 from repro.views.augment import Augment
-from repro.views.policies import expand
 from tests.conftest import Write
 from tests.test_views import MEAN, STD, random_images
 

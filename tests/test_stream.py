@@ -35,19 +35,19 @@ from repro.data.load import get, load, look_alike, verify
 from repro.engine.batches import Batches
 from repro.engine.features import extract
 from repro.engine.fit import fit
-from repro.engine.keys import key
 from repro.engine.setup import set_up
 from repro.engine.stage import Context
 from repro.errors import UserError
+from repro.keys import key
 from repro.methods.supervised.cross_entropy import CrossEntropy
 from repro.options import Batch, Optimizer, TrainingOptions
+from repro.options.views import expand
 from repro.signals import STOPS
 from repro.views import workers
 from repro.views.cut import FILTERS, centred
 from repro.views.draws import Draws
 from repro.views.geometry import Boxes, crop_resize, random_resized_boxes
 from repro.views.loader import loader, plain_views
-from repro.views.policies import expand
 from tests.conftest import ROOT, own_data
 
 ROWS, CLASSES, SIZE, CPU = {"train": 75, "test": 11}, 4, 24, torch.device("cpu")

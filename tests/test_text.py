@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from repro.engine.keys import generator
 from repro.engine.method import unit
+from repro.keys import generator
 from repro.methods.language.next_token import NextToken
 from repro.methods.text.clusterns import ClusterNS, chain
 from repro.methods.text.dclr import DCLR

@@ -14,8 +14,8 @@ from repro import components
 from repro.data.samplers.base import Sampler
 from repro.data.samplers.shuffled import Shuffled
 from repro.data.table import Table
-from repro.engine.keys import key, permutation
 from repro.errors import UserError
+from repro.keys import key, permutation
 from repro.options import Batch, Optimizer, SampledOptions, Schedule, StreamOptions
 from repro.options.data import SamplerOptions
 

@@ -15,7 +15,6 @@ from repro.engine.abandon import Interrupted
 from repro.engine.batches import Course, Training, course
 from repro.engine.compiling import trial
 from repro.engine.features import extract
-from repro.engine.keys import key
 from repro.engine.loop import Collapse, Loop
 from repro.engine.method import Method, call, unit
 from repro.engine.plan import batch_plan
@@ -23,6 +22,7 @@ from repro.engine.signature import check_hooks
 from repro.engine.stage import Context
 from repro.engine.streams import Stream, Streams
 from repro.engine.update import Updater
+from repro.keys import key
 from repro.networks import batchnorm, dropout
 from repro.networks.build import meet
 from repro.networks.layout import channels_last
@@ -67,7 +67,7 @@ def fit(ctx: Context, method: Method, data: Table, o: Training, micro_batch: int
             call(method.after_step, {**when, **embedded, **facts})
             if step % every == 0 or step == batches.total - 1:
                 measured = {**updater.measured, "loss": loss, "lr": o.optimizer.lr * rate}
-                loop.log(**measured, **_checked_std(method, embedded, step))
+                loop.log(**measured, **_checked_std(method, embedded, step, batches.group))
     ctx.note(updater.deviations())
     loop.notes |= {"plan": updater.plan.describe(), **updater.notes}
     return loop
@@ -148,12 +148,15 @@ def embedding_std(x: Tensor) -> Tensor:
     return unit(x).reshape(len(x), -1, x.shape[-1]).var(0, unbiased=False).sum(-1).mean().sqrt()
 
 
-def _checked_std(method: Method, embedded: dict[str, Tensor], step: int) -> dict[str, float]:
+def _checked_std(
+    method: Method, embedded: dict[str, Tensor], step: int, group: tuple[int, ...] = ()
+) -> dict[str, float]:
     """The least `embedding_std` of those results that have features; nothing of fewer than two samples."""
-    features = {
-        name: x for name, x in embedded.items() if x.is_floating_point() and x.dim() > 1 and len(x) > 1
-    }
-    stds = {name: float(embedding_std(x)) for name, x in features.items()}
+    stds = {}
+    for name, x in embedded.items():
+        samples = x.flatten(0, len(group)) if x.shape[1 : 1 + len(group)] == group else x
+        if x.is_floating_point() and samples.dim() > 1 and len(samples) > 1:
+            stds[name] = float(embedding_std(samples))
     for name in stds if method.guarded is None else method.guarded:
         if stds.get(name, 1.0) < 1e-4:
             raise Collapse(f"all samples have the same `{name}` at step {step + 1}")

@@ -12,10 +12,10 @@ from repro import components
 from repro.data.table import Table
 from repro.engine import checkpoint
 from repro.engine.draws import Draws
-from repro.engine.keys import key
 from repro.engine.method import Method, call
 from repro.engine.stage import Context
 from repro.engine.streams import facts_of
+from repro.keys import key
 from repro.networks.build import meet, shape_of
 from repro.networks.layout import channels_last
 from repro.views.loader import loader

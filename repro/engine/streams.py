@@ -16,9 +16,9 @@ from torch import Tensor
 from repro.data.samplers.base import Sampler
 from repro.data.table import Table
 from repro.engine.batches import Course, sampler_of
-from repro.engine.keys import key
 from repro.engine.stage import Context
 from repro.engine.update import Updater
+from repro.keys import key
 from repro.options import StreamOptions
 from repro.views.loader import Loader, loader
 

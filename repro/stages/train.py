@@ -12,10 +12,10 @@ from repro.data.table import Table
 from repro.engine import checkpoint
 from repro.engine.features import accuracy, extract, frozen, labelled
 from repro.engine.fit import fit
-from repro.engine.keys import key
 from repro.engine.method import Method
 from repro.engine.online import Online
 from repro.engine.stage import Context, Outcome, Stage, capped, tiny
+from repro.keys import key
 from repro.networks.build import alike, build, composite, trained, untrained
 from repro.options import EarlierNetwork
 from repro.stages.train_options import TrainOptions
