@@ -19,9 +19,8 @@ from repro.methods.parts.negatives import nce, of_other_classes
 class CRD(KD):
     """The student's embedding of a sample must tell the teacher's of the same one from those of other classes.
 
-    Noise-contrastive estimation with stored embeddings (section 3.2 and appendix), in both directions: student
-    against the teacher's bank and teacher against the student's. Features are those before the classifiers, each
-    mapped linearly and to length 1. The constants Z come from the first batch and the whole banks.
+    Noise-contrastive estimation with stored embeddings, in both directions: linear maps of the features before the
+    classifiers, brought to length 1. The constants Z come from the first batch and the whole banks.
     """
 
     Options = CRDOptions
@@ -31,8 +30,7 @@ class CRD(KD):
 
     def __init__(self, options: Any, encoder: Any, head: nn.Module, teacher: Any):
         super().__init__(options, encoder, head, teacher)
-        dims: list[Any] = [encoder.dim, teacher.encoder.dim]
-        self.maps = nn.ModuleList(nn.Linear(dim, options.dim) for dim in dims)
+        self.maps = nn.ModuleList(nn.Linear(x.dim, options.dim) for x in (encoder, teacher.encoder))
         self.register_buffer("log_z", torch.full((2,), torch.nan))
 
     def begin(self, samples: int, table: Table) -> None:
