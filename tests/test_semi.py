@@ -212,7 +212,7 @@ def test_an_autoencoder_is_its_formula_and_trains_one_layer_alone():
     x = noise(3, 1, *SHAPE)
     whole = made("autoencoder", CODER | {"head": DECODER})
     given = whole.head(whole.encoder(x[:, 0]))
-    expected = ((given - x.flatten(1)) ** 2).sum() / 2 / 3
+    expected = ((given - x.flatten(1)) ** 2).sum() / 36 / 3
     assert whole.loss(**whole.embed(x)).item() == pytest.approx(expected.item())
     for layer in (1, 2, 3):
         method = made("autoencoder", CODER | {"head": DECODER}, layer=layer, dropout=0.0)
@@ -223,7 +223,7 @@ def test_an_autoencoder_is_its_formula_and_trains_one_layer_alone():
         hidden = a(inputs) if layer == 3 else a(inputs).clamp_min(0)
         given = b(hidden) if layer == 1 else b(hidden).clamp_min(0)
         loss = method.loss(**method.embed(x))
-        assert loss.item() == pytest.approx(((given - inputs) ** 2).sum().item() / 6)
+        assert loss.item() == pytest.approx(((given - inputs) ** 2).sum().item() / 3 / inputs.shape[1])
         loss.backward()
         learning = [m for m in [*method.down, *method.up] if m.weight.grad is not None]
         assert learning == [a, b]
