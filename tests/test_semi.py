@@ -170,6 +170,27 @@ def test_of_the_copies_of_an_image_one_has_its_label_and_the_rest_are_uniform():
     assert torch.equal(clean.noisy(label, index, 5, 10), label)
 
 
+def test_nested_dropout_sees_the_first_features_as_often_as_it_should():
+    method = made(
+        "nested_dropout", {"backbone": "mlp", "hidden": [30], "head": {"kind": "linear"}}, sigma=4.0, keep=5
+    )
+    z, label = noise(6, 30), torch.tensor([0, 1, 2, 0, 1, 2])
+    possible = torch.stack(
+        [F.cross_entropy(method.head(torch.cat([z[:, :k], 0 * z[:, k:]], 1)), label) for k in range(1, 31)]
+    )
+    counts = torch.zeros(30)
+    for step in range(3000):
+        loss = method.loss(z, label, Draws(step, 0, 6, torch.device("cpu")))
+        k = (possible - loss).abs().argmin()
+        assert loss.item() == pytest.approx(possible[k].item())
+        counts[k] += 1
+    p = torch.exp(-((torch.arange(1, 31) / 4) ** 2))
+    expected = 3000 * p / p.sum()
+    assert ((counts - expected).abs() < 5 * expected.sqrt() + 3).all()
+    method.end()
+    assert (method.head.net.weight[:, 5:] == 0).all() and (method.head.net.weight[:, :5] != 0).all()
+
+
 # Generative
 
 
