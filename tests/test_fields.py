@@ -216,6 +216,18 @@ def test_without_a_rule_what_is_missing_is_an_error(root: Path) -> None:
     assert load("numbers", "train")["features"].tolist() == [[1, 2, 1, 0], [0, 2, 0, 0], [3, 2, 0, 1]]
 
 
+@pytest.mark.parametrize("standardise", [True, False])
+def test_numbers_too_large_for_float32_are_told(root: Path, standardise: bool) -> None:
+    numbers(
+        root,
+        shape=[1],
+        fields={"features": {"kind": "features", "numbers": ["a"], "standardise": standardise}},
+    )
+    write_all(root, "numbers", {"train": {"a": [1e200, -1e200, 0.0]}})
+    with pytest.raises(UserError, match=r"train-0.parquet: some numbers are too large for 32 bits"):
+        load("numbers", "train")
+
+
 # Graphs
 
 

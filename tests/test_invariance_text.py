@@ -18,9 +18,9 @@ from repro.components import load
 from repro.data.table import Ragged, Table
 from repro.engine.budget import Stopped
 from repro.engine.fit import fit
-from repro.engine.keys import generator
 from repro.engine.method import Method
 from repro.engine.setup import Setup
+from repro.keys import generator
 from repro.networks.build import Bare
 from repro.options import Batch, Optimizer, Schedule, TrainingOptions
 from repro.views.kinds.tokens_options import TokensOptions

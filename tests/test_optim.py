@@ -15,9 +15,9 @@ from torch import nn
 from repro import components
 from repro.components import options_for
 from repro.engine import checkpoint
-from repro.engine.keys import generator
 from repro.engine.method import Method
 from repro.engine.optim import build, clip, factor, groups, set_rate
+from repro.keys import generator
 from repro.networks.layout import channels_last
 from repro.options import Optimizer, Schedule
 

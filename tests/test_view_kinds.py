@@ -98,7 +98,7 @@ def test_windows_begin_at_the_rows_place() -> None:
 def test_windows_of_every_length_th_row_predict_each_token_once() -> None:
     stream = Stream(torch.arange(5, 5 + 61), torch.arange(61))
     table = Table(fields={"tokens": stream}, name="book", split="test", shape=(6, 70))
-    options = options_for(("data.slices",), "name", {"name": "every", "step": 6})
+    options = options_for(("data.slices",), "name", {"name": "every", "stride": 6})
     chosen = components.load(("data.slices",), "every")(options)(table, 0)
     assert len(chosen) == 11 == options.rows(61, 0)
     windows = kind("windows", length=6)({"tokens": chosen["tokens"]}, draws(chosen["tokens"].at))["views"][

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from repro import keys
 from repro.data import cache, stream, tables
 from repro.data.alike import alike
 from repro.data.available import Files, available, decoded_path, find_decoded, find_files, needed, place
@@ -17,7 +18,6 @@ from repro.data.download import download
 from repro.data.fingerprint import Check, Fingerprint, agreed, check, deviations, fingerprint
 from repro.data.images import ImageSet, image_set
 from repro.data.table import Table
-from repro.engine import keys
 from repro.errors import UserError, suggestion
 
 SMALL = 64  # pixels of a side

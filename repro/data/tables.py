@@ -192,7 +192,8 @@ def _text_columns(spec: Any) -> tuple[str, ...]:
 def _scale(values: np.ndarray) -> tuple[float, float]:
     """Mean and population standard deviation of what is not missing; (0, 0) when all is."""
     there = values[~np.isnan(values)]
-    return (float(there.mean()), float(there.std())) if len(there) else (0.0, 0.0)
+    with np.errstate(over="ignore", invalid="ignore"):  # shows in what is made of them
+        return (float(there.mean()), float(there.std())) if len(there) else (0.0, 0.0)
 
 
 def _field(spec: Any, values: Values, fitted: Fitted) -> Any:
@@ -207,12 +208,12 @@ def _field(spec: Any, values: Values, fitted: Fitted) -> Any:
             tokens = torch.tensor(fitted.vocabulary.numbered(columns[spec.column]))
             return Stream(tokens, torch.arange(len(tokens)))
         case FeaturesField():
-            return _features(spec, columns, fitted)
+            return _single(_features(spec, columns, fitted), values.where)
         case NumberField():
             found = columns[spec.column]
             if spec.standardise:
                 found = _standardised(found, *fitted.scales[spec.column])
-            return torch.tensor(found, dtype=torch.float32)
+            return _single(found, values.where)
         case LabelField():
             return torch.tensor(columns[spec.column])
         case NodeField():
@@ -229,7 +230,8 @@ def _tokens(texts: Sequence[Sequence[str]], vocabulary: Vocabulary) -> Ragged:
     return Ragged(torch.tensor([*chain.from_iterable(entries)], dtype=torch.long), lengths.cumsum(0))
 
 
-def _features(spec: FeaturesField, columns: dict[str, Any], fitted: Fitted) -> Tensor:
+def _features(spec: FeaturesField, columns: dict[str, Any], fitted: Fitted) -> np.ndarray:
+    """(n, d) float64."""
     parts = []
     for name in spec.numbers:
         mean, deviation = fitted.scales.get(name, (0.0, 1.0))
@@ -238,11 +240,21 @@ def _features(spec: FeaturesField, columns: dict[str, Any], fitted: Fitted) -> T
     for name in spec.categories:
         categories = np.array(fitted.categories[name], object)
         parts.append(np.array(columns[name], object)[:, None] == categories)
-    return torch.from_numpy(np.concatenate(parts, 1).astype(np.float32))
+    return np.concatenate(parts, 1)
+
+
+def _single(values: np.ndarray, where: str) -> Tensor:
+    """As float32. Raises UserError for values that this cannot hold."""
+    found = torch.tensor(values, dtype=torch.float32)
+    if not found.isfinite().all():
+        raise UserError(f"{where}: some numbers are too large for 32 bits; correct the file.")
+    return found
 
 
 def _standardised(values: np.ndarray, mean: float, deviation: float) -> np.ndarray:
-    return (values - mean) / (deviation or 1.0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        standard: np.ndarray = (values - mean) / (deviation or 1.0)
+    return standard if np.isfinite(deviation) else np.full_like(standard, np.nan)
 
 
 def _check_shape(declared: DataSet, fields: dict[str, Any], facts: dict[str, Any], where: str) -> None:

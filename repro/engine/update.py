@@ -21,12 +21,12 @@ from torch import Tensor, nn
 from repro.engine import optim, replicas
 from repro.engine.abandon import Interrupted, OutOfMemory, out_of_memory
 from repro.engine.draws import Draws
-from repro.engine.keys import key, permutation
 from repro.engine.method import Method, call
 from repro.engine.plan import BatchPlan, Chunk
 from repro.engine.setup import Setup
 from repro.engine.signature import check_after, check_embed
 from repro.errors import UserError
+from repro.keys import key, permutation
 from repro.networks.batchnorm import Span
 from repro.networks.dropout import Masks
 from repro.recipes.schema import Deviation

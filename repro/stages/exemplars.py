@@ -7,10 +7,10 @@ from torch import Tensor
 
 from repro.engine.artifacts import Numbered, leave, left, numbered
 from repro.engine.features import labelled
-from repro.engine.keys import hashed, key
 from repro.engine.method import unit
 from repro.engine.stage import Context, Outcome, Stage
 from repro.errors import UserError
+from repro.keys import hashed, key
 from repro.stages.exemplars_options import ExemplarsOptions
 from repro.stages.outputs import features
 

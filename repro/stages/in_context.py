@@ -11,11 +11,11 @@ from torch.nn import functional as F
 
 from repro.data.table import Ragged, Table
 from repro.engine.features import frozen
-from repro.engine.keys import key, permutation
 from repro.engine.method import exact
 from repro.engine.plan import even
 from repro.engine.stage import Context, Outcome, Stage
 from repro.engine.update import gathered
+from repro.keys import key, permutation
 from repro.networks.build import trained
 from repro.stages.in_context_options import InContextOptions
 

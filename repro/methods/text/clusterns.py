@@ -37,8 +37,8 @@ class ClusterNS(Method):
             return info_nce(cosine / self.options.temperature)
         near = first @ unit(self.moved(z[:, 0].detach())).T
         closest = near.detach().topk(2).indices
-        hard = near[:, closest[:, 1]]  # (N, N): every sentence with the hard negative of every other
-        contrast = info_nce(torch.cat([cosine, hard], 1) / self.options.temperature)
+        pairs = torch.cat([cosine, near[:, closest[:, 1]]], 1)  # (N, 2N): with the hard negatives of all
+        contrast = info_nce(pairs / self.options.temperature)
         below = cosine - cosine.diag()[:, None]
         same = (closest[:, :1] == closest[:, 0]) & ~torch.eye(len(z), dtype=torch.bool, device=z.device)
         margin = F.relu(below + self.options.alpha) + F.relu(-below - self.options.beta)
@@ -61,9 +61,7 @@ class ClusterNS(Method):
 
     @classmethod
     def smoke(cls, options: Any) -> Any:
-        return options.model_copy(
-            update={"clusters": 2, "start_cosine": 1.0}
-        )  # few sentences, from the start
+        return options.model_copy(update={"clusters": 2, "start_cosine": 1.0})
 
 
 def cosines(z: Tensor) -> tuple[Tensor, Tensor]:
