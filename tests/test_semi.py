@@ -170,6 +170,27 @@ def test_of_the_copies_of_an_image_one_has_its_label_and_the_rest_are_uniform():
     assert torch.equal(clean.noisy(label, index, 5, 10), label)
 
 
+def test_nested_dropout_sees_the_first_features_as_often_as_it_should():
+    method = made(
+        "nested_dropout", {"backbone": "mlp", "hidden": [30], "head": {"kind": "linear"}}, sigma=4.0, keep=5
+    )
+    z, label = noise(6, 30), torch.tensor([0, 1, 2, 0, 1, 2])
+    possible = torch.stack(
+        [F.cross_entropy(method.head(torch.cat([z[:, :k], 0 * z[:, k:]], 1)), label) for k in range(1, 31)]
+    )
+    counts = torch.zeros(30)
+    for step in range(3000):
+        loss = method.loss(z, label, Draws(step, 0, 6, torch.device("cpu")))
+        k = (possible - loss).abs().argmin()
+        assert loss.item() == pytest.approx(possible[k].item())
+        counts[k] += 1
+    p = torch.exp(-((torch.arange(1, 31) / 4) ** 2))
+    expected = 3000 * p / p.sum()
+    assert ((counts - expected).abs() < 5 * expected.sqrt() + 3).all()
+    method.end()
+    assert (method.head.net.weight[:, 5:] == 0).all() and (method.head.net.weight[:, :5] != 0).all()
+
+
 # Generative
 
 
@@ -212,7 +233,7 @@ def test_an_autoencoder_is_its_formula_and_trains_one_layer_alone():
     x = noise(3, 1, *SHAPE)
     whole = made("autoencoder", CODER | {"head": DECODER})
     given = whole.head(whole.encoder(x[:, 0]))
-    expected = ((given - x.flatten(1)) ** 2).sum() / 2 / 3
+    expected = ((given - x.flatten(1)) ** 2).sum() / 36 / 3
     assert whole.loss(**whole.embed(x)).item() == pytest.approx(expected.item())
     for layer in (1, 2, 3):
         method = made("autoencoder", CODER | {"head": DECODER}, layer=layer, dropout=0.0)
@@ -223,7 +244,7 @@ def test_an_autoencoder_is_its_formula_and_trains_one_layer_alone():
         hidden = a(inputs) if layer == 3 else a(inputs).clamp_min(0)
         given = b(hidden) if layer == 1 else b(hidden).clamp_min(0)
         loss = method.loss(**method.embed(x))
-        assert loss.item() == pytest.approx(((given - inputs) ** 2).sum().item() / 6)
+        assert loss.item() == pytest.approx(((given - inputs) ** 2).sum().item() / 3 / inputs.shape[1])
         loss.backward()
         learning = [m for m in [*method.down, *method.up] if m.weight.grad is not None]
         assert learning == [a, b]

@@ -39,12 +39,12 @@ class Autoencoder(Method):
                 nn.init.normal_(p, std=options.initial_sd) if p.dim() > 1 else nn.init.zeros_(p)
 
     def embed(self, views: Tensor) -> dict[str, Tensor]:
-        """views (n, 1, C, H, W) -> error (n,): half the squared distance of what is given back."""
+        """views (n, 1, C, H, W) -> error (n,): the mean square over what is given back."""
         x = views[:, 0]
         target, given = (
             (x.flatten(1), self.head(self.encoder(x))) if self.options.layer is None else self._layer(x)
         )
-        return {"error": (exact(given) - exact(target)).square().sum(-1) / 2}
+        return {"error": (exact(given) - exact(target)).square().mean(-1)}
 
     def loss(self, error: Tensor) -> Tensor:
         """error (N,) -> its mean."""
