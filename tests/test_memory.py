@@ -27,8 +27,8 @@ from repro.networks.build import build
 from repro.networks.layout import channels_last
 from repro.networks.resnet import ResNet
 from repro.recipes.load import load
+from tests import every_method
 from tests.conftest import Write, invoke
-from tests.test_collapse import OPTIONS
 from tests.test_recipes import GOOD
 
 HERE = Place("cpu", "fp32")
@@ -124,13 +124,10 @@ def test_the_rehearsed_checkpoint_takes_what_a_true_one_does(tmp_path: Path) -> 
     assert rehearsal.peak.large == true.peak.large - weights
 
 
-@pytest.mark.parametrize("name", sorted(OPTIONS))
+@pytest.mark.parametrize("name", every_method.ALL)
 def test_a_step_of_every_method_can_be_rehearsed(write_recipe: Write, name: str) -> None:
-    method = json.dumps({"name": name, **OPTIONS[name]})
-    head = "{kind: classifier}" if name == "cross_entropy" else "{kind: mlp, hidden: 8, out: 16}"
-    views = {"fastsiam": 4, "npid": 1}.get(name, 2)
-    text = GOOD.replace("{name: supcon, temperature: 0.1}", method).replace("count: 2", f"count: {views}")
-    write_recipe("r", text.replace("{kind: mlp, hidden: 8, out: 4}", head))
+    head = GOOD.partition("stages:")[0]
+    write_recipe("r", head + f"stages: {json.dumps(every_method.stages(name))}\n")
     assert memory.predicted(load("r"), "pretrain", HERE) > 0
 
 

@@ -93,8 +93,8 @@ def kmeans(x: Tensor, k: int, starts: int, iterations: int) -> Tensor:
     The draws (Arthur and Vassilvitskii 2007) are those of torch's generator. An empty cluster keeps its centroid.
     """
     found = [_lloyd(x, _spread(x, k), iterations) for _ in range(starts)]
-    inertia = torch.stack([distance.sum() for _, distance in found])
-    return torch.stack([cluster for cluster, _ in found])[inertia.argmin()]
+    cluster, _ = min(found, key=lambda one: float(one[1].sum()))
+    return cluster
 
 
 def _spread(x: Tensor, k: int) -> Tensor:
