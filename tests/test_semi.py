@@ -1,4 +1,4 @@
-"""Methods with few or wrong labels, and generative ones: losses against slow transcriptions, and what else they do."""
+"""Methods with few or wrong labels, and a generative one: losses against slow transcriptions."""
 
 from __future__ import annotations
 
