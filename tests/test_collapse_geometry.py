@@ -32,15 +32,15 @@ from repro.experiments.supervised_contrastive.imbalanced_contrast import (
     pixels,
 )
 from repro.experiments.supervised_contrastive.orthogonal_frame import (
+    Features,
     OrthogonalFrame,
-    Problem,
     batches,
     class_means,
     frame_distance,
     frame_loss,
 )
-from repro.experiments.supervised_contrastive.simplex import minimise
 from repro.recipes.load import load
+from repro.stages.minimise import lbfgs
 from tests.test_engine import context
 
 CPU = torch.device("cpu")
@@ -87,9 +87,9 @@ def test_the_frame_has_the_closed_form_loss_and_nothing_non_negative_has_less(
     assert slow_sum(other, label, temperature) >= bound - 1e-9
 
 
-def problem(**changes: Any) -> Problem:
+def problem(**changes: Any) -> Features:
     options = {"kind": "orthogonal_frame", "sizes": (3, 2, 2), "dim": 8, **changes}
-    return Problem(OrthogonalFrame.Options.model_validate(options), torch.Generator().manual_seed(0))
+    return Features(OrthogonalFrame.Options.model_validate(options), torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize("kind", ["one", "pairs", "bound"])
@@ -106,7 +106,7 @@ def test_a_frame_is_reached_from_a_random_start_and_only_with_relu() -> None:
     for relu in (True, False):
         p = problem(sizes=(4, 4, 2), dim=12, relu=relu)
         for _ in range(4):
-            minimise(p)
+            lbfgs(p)
         h = p.features().detach()
         assert (h.min().item() >= 0) == relu
         near = frame_distance(class_means(h, p.label)).item() < 1e-6

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from repro.engine.run import shrunk
 from repro.errors import UserError
@@ -85,10 +86,31 @@ def test_what_refers_to_the_round_before_is_left_out_of_the_first() -> None:
     assert second["each"][0] == {"name": "y", "of": "r0_a"}
 
 
+def test_a_stream_of_the_round_before_is_left_out_whole() -> None:
+    memory = {"ratio": 2, "slice": {"selected": "$previous.a"}}
+    first, second = stages({"a": {"streams": {"other": {"ratio": 1}, "memory": memory}}}).values()
+    assert first == {"streams": {"other": {"ratio": 1}}}
+    assert second["streams"]["memory"] == {"ratio": 2, "slice": {"selected": "r0_a"}}
+    assert stages({"a": {"streams": {"memory": memory}}}, 1) == {"r0_a": {}}
+
+
 def test_a_stage_of_one_round_is_changed_by_its_name() -> None:
     body = {"a": {"kind": "x", "n": 1, "m": {"k": 1}}}
     found = stages(body, 3, r1_a={"n": "$round", "m": {"l": 2}}, r2_a=None)
     assert found == {"r0_a": body["a"], "r1_a": {"kind": "x", "n": 1, "m": {"k": 1, "l": 2}}}
+
+
+def test_a_stage_for_every_round_seen() -> None:
+    body = {"train": {"n": 1}, "test": {"of": "$this.train", "task": "$seen", "at": "$round"}}
+    found = stages(body, 3, r2_test1={"k": 5})
+    matrix = {(t, i): found[f"r{t}_test{i}"] for t in range(3) for i in range(t + 1)}
+    assert len(found) == 3 + len(matrix)
+    for (t, i), options in matrix.items():
+        assert options == {"of": f"r{t}_train", "task": i, "at": t} | ({"k": 5} if (t, i) == (2, 1) else {})
+    with pytest.raises(ValidationError, match="one for each round seen"):
+        stages({**body, "other": {"of": "$this.test"}})
+    with pytest.raises(ValidationError, match="500500 stages"):
+        stages({"a": {"n": "$seen"}}, 1000)
 
 
 def test_several_rounds_follow_each_other(write_recipe: Write) -> None:

@@ -20,11 +20,11 @@ from repro.experiments.supervised_contrastive.simplex import (
     SupCon,
     cross_entropy_bound,
     into_ball,
-    minimise,
     simplex_geometry,
     supcon_bound,
 )
 from repro.recipes.load import load
+from repro.stages.minimise import lbfgs
 from tests.test_engine import context
 
 CPU = torch.device("cpu")
@@ -156,7 +156,7 @@ def test_starts_differ_by_seed_and_repeat(tmp_path: Path) -> None:
 
 def test_l_bfgs_never_makes_it_worse() -> None:
     p = SupCon(options(classes=5, dim=4), torch.Generator().manual_seed(2))
-    losses = [minimise(p, iterations=3).item() for _ in range(10)]
+    losses = [lbfgs(p, iterations=3).item() for _ in range(10)]
     assert losses == sorted(losses, reverse=True)
 
 

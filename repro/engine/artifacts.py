@@ -6,8 +6,10 @@ its place, and it says of which data it speaks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import fnmatch
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -49,11 +51,11 @@ class Artifact(NamedTuple):
 
 @dataclass(frozen=True)
 class Numbered:
-    """A table, and which `rows` (n,) its samples are of the whole split, of `size` samples."""
+    """A table, and which `rows` (n,) of the `whole` split its samples are."""
 
     table: Any
     rows: Tensor
-    size: int
+    whole: Any
 
 
 def leave(ctx: Context, what: str, tensors: Mapping[str, Tensor], data: Numbered | None = None) -> None:
@@ -64,7 +66,7 @@ def leave(ctx: Context, what: str, tensors: Mapping[str, Tensor], data: Numbered
     about = About(of=state.place(path), what=what)
     if data:
         about = about.model_copy(
-            update={"set": data.table.name, "split": data.table.split, "rows": data.size}
+            update={"set": data.table.name, "split": data.table.split, "rows": len(data.whole)}
         )
     if ctx.setup.main:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -91,17 +93,28 @@ def left(ctx: Context, stage: str, what: str, table: Table | None = None) -> Art
     return Artifact(tensors, about)
 
 
+def measured(ctx: Context, patterns: Sequence[str]) -> dict[str, float]:
+    """The metrics, `<stage>.<metric>`, of earlier stages that a pattern names, in the order of the stages."""
+    known: dict[str, float] = {}
+    for stage in takewhile(lambda name: name != ctx.stage, ctx.recipe.stages):
+        if any(fnmatch.fnmatchcase(stage, pattern.partition(".")[0]) for pattern in patterns):
+            metrics = state.read(ctx.of(stage) / "outcome.json", state.Done).metrics
+            known |= {f"{stage}.{name}": value for name, value in metrics.items()}
+    return {
+        name: value for name, value in known.items() if any(fnmatch.fnmatchcase(name, p) for p in patterns)
+    }
+
+
 def numbered(ctx: Context, options: DataOptions | None, split: str) -> Numbered:
     """What `ctx.table` gives, with the rows of the split that its samples are."""
-    sizes = []
+    whole: list[Table] = []
 
     def load(*which: str) -> Table:
-        whole = ctx.load(*which)
-        sizes.append(len(whole))
-        return replace(whole, fields={**whole.fields, "row": torch.arange(len(whole))})
+        whole.append(ctx.load(*which))
+        return replace(whole[-1], fields={**whole[-1].fields, "row": torch.arange(len(whole[-1]))})
 
     table = replace(ctx, load=load).table(options, split)
-    return Numbered(table, table["row"], sizes[0])
+    return Numbered(table, table["row"], whole[0])
 
 
 def _same(ctx: Context, stage: str, what: str, about: About, table: Table) -> None:

@@ -44,8 +44,13 @@ class Reference:
 
 def references(options: Options) -> Iterator[Reference]:
     """All options that are marked so, also within other options, lists and mappings, if they name something."""
-    for name, field in type(options).model_fields.items():
-        yield from _within(getattr(options, name), (name,), mark_of(field))
+    for name, mark in _marks(type(options)).items():
+        yield from _within(getattr(options, name), (name,), mark)
+
+
+@cache
+def _marks(options: type[Options]) -> dict[str, Ref | MetricsRef | None]:
+    return {name: mark_of(field) for name, field in options.model_fields.items()}
 
 
 def _within(value: Any, keys: Keys, mark: Ref | MetricsRef | None) -> Iterator[Reference]:

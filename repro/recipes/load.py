@@ -9,12 +9,13 @@ from pydantic import ValidationError
 from repro.errors import UserError, readable
 from repro.files import digest
 from repro.recipes.consistency import contradictions
+from repro.recipes.fewer import forgetting, limited
 from repro.recipes.find import file_of, files, ids, unusable
 from repro.recipes.inherit import NOT_INHERITED, merged
 from repro.recipes.override import overridden
 from repro.recipes.problems import InvalidFile, Keys, Problem, locate, place, problems_of
 from repro.recipes.schema import Recipe
-from repro.recipes.unroll import forgetting, limited, unrolled
+from repro.recipes.unroll import unrolled
 
 __all__ = [
     "every",

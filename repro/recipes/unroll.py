@@ -9,15 +9,20 @@
 
 is `tasks0_train`, `tasks0_test`, `tasks1_train`, … Within the body `$round` is the number of the round, from 0, and
 `$this.train` and `$previous.train` are the stages of this round and of the one before. What refers to `$previous` is
-left out in round 0: the key whose value it is, or a whole entry of a list; and what is empty then. After the rounds,
-`$last.tasks.train` is the stage of the last one. A stage of one round alone is changed, or with null removed, under
-its own name beside the rounds: `tasks3_train: {epochs: 1}`.
+left out in round 0: the key whose value it is, or a whole entry of a list or of `streams`; and what is empty then.
+
+A stage with `$seen` in it is there for every round up to this one, whose number that is: from
+`test: {kind: evaluate, of: $this.train, data: {slice: {classes: {of: 5, task: $seen}}}}` come, in round 2,
+`tasks2_test0`, `tasks2_test1` and `tasks2_test2`.
+
+After the rounds, `$last.tasks.train` is the stage of the last one. A stage of one round alone is changed, or with
+null taken away, under its own name beside the rounds: `tasks3_train: {epochs: 1}`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -31,21 +36,29 @@ from repro.recipes.yaml import MOST
 
 Keys = tuple[str | int, ...]
 Values = dict[str, Any]
-WORDS = "`$round`, `$this.<stage>`, `$previous.<stage>` and, of earlier rounds, `$last.<rounds>.<stage>`"
-_REFERENCE = re.compile(r"\$(round|this|previous|last)(\..*)?", re.DOTALL)
+WORDS = (
+    "`$round`, `$seen`, `$this.<stage>`, `$previous.<stage>` and, of earlier rounds, `$last.<rounds>.<stage>`"
+)
+_REFERENCE = re.compile(r"\$(round|seen|this|previous|last)(\..*)?", re.DOTALL)
 _LEFT_OUT = object()
 
 
 class Made(NamedTuple):
-    """Which rounds a stage is from, the number of the round, and its name in the body."""
+    """Which rounds a stage is from, the number of the round, its name in the body, and the number of a round seen."""
 
     rounds: str
     number: int
     body: str
+    seen: int | None = None
 
     @property
     def name(self) -> str:
-        return f"{self.rounds}{self.number}_{self.body}"
+        return f"{self.rounds}{self.number}_{self.body}{'' if self.seen is None else self.seen}"
+
+    def within(self, count: int) -> Made:
+        """The same of the last of so many rounds, if it is of a later one."""
+        seen = None if self.seen is None else min(self.seen, count - 1)
+        return self._replace(number=min(self.number, count - 1), seen=seen)
 
 
 @dataclass
@@ -92,40 +105,6 @@ def unrolled(values: Values) -> Unrolled:
     return Unrolled({**values, "stages": kept}, made, errors)
 
 
-def limited(values: Values, most: int) -> Values:
-    """The values with at most so many rounds. What names a stage of a later round means that of the last one.
-
-    What the recipe expects of later rounds, and changes in them, is dropped.
-    """
-    made, stages = unrolled(values).made, dict(values["stages"])
-    fewer = {name: min(most, stages[name]["count"]) for name in {one.rounds for one in made.values()}}
-    gone = {
-        name: one._replace(number=fewer[one.rounds] - 1).name
-        for name, one in made.items()
-        if one.number >= fewer[one.rounds]
-    }
-    for name, count in fewer.items():
-        stages[name] = {**stages[name], "count": count}
-    stages = {name: _renamed(stage, gone) for name, stage in stages.items()}
-    return forgetting({**values, "stages": stages}, gone)
-
-
-def forgetting(values: Values, gone: Collection[str]) -> Values:
-    """The values without what is changed in stages of rounds that are gone, and what is expected of them."""
-    if not gone:
-        return values
-    expected = values.get("expected")
-    kept = {name: stage for name, stage in values["stages"].items() if name not in gone}
-    if isinstance(expected, list):
-        expected = [one for one in expected if not _expects(one, gone)]
-    return {**values, "stages": kept, **({} if expected is None else {"expected": expected})}
-
-
-def _expects(one: Any, gone: Collection[str]) -> bool:
-    named = [one.get(key) for key in ("metric", "greater_than")] if isinstance(one, dict) else []
-    return any(isinstance(name, str) and name.partition(".")[0] in gone for name in named)
-
-
 def sketched(stages: Values) -> Values:
     """Stages as they are written, but for the rounds `tasks` the stages of the body, as `tasks*_train`."""
     found: Values = {}
@@ -154,22 +133,23 @@ class _Filler:
         if isinstance(value, str) and ((self.made and value.startswith("$")) or _REFERENCE.fullmatch(value)):
             return self._meaning(value, where)
         if isinstance(value, dict):
-            entries = {key: self.filled(inner, (*where, key)) for key, inner in value.items()}
-            kept = {key: inner for key, inner in entries.items() if inner is not _LEFT_OUT}
-            return kept if kept or not value else _LEFT_OUT
-        if isinstance(value, list):
-            kept_ones = [
-                self.filled(inner, (*where, i)) for i, inner in enumerate(value) if not self._too_early(inner)
-            ]
-            return kept_ones if kept_ones or not value else _LEFT_OUT
-        return value
-
-    def _too_early(self, value: Any) -> bool:
-        """Whether it refers, anywhere in it, to a round before the first."""
-        if isinstance(value, dict | list):
-            return any(map(self._too_early, value.values() if isinstance(value, dict) else value))
+            parts = [(key, inner, (*where, key)) for key, inner in value.items()]
+            whole = len(where) > 1 and where[-1] == "streams"
+        elif isinstance(value, list):
+            parts = [(i, inner, (*where, i)) for i, inner in enumerate(value)]
+            whole = True
+        else:
+            return value
         first = self.made is not None and self.made.number == 0
-        return first and isinstance(value, str) and value.startswith("$previous.")
+        filled = {
+            key: self.filled(inner, place)
+            for key, inner, place in parts
+            if not (first and whole and _mentions(inner, "$previous."))
+        }
+        kept = {key: inner for key, inner in filled.items() if inner is not _LEFT_OUT}
+        if value and not kept:
+            return _LEFT_OUT
+        return kept if isinstance(value, dict) else [*kept.values()]
 
     def _meaning(self, text: str, where: Keys) -> Any:
         word, _, rest = text[1:].partition(".")
@@ -184,6 +164,8 @@ class _Filler:
             return self._wrong(text, where, "it has a meaning only in the body of rounds")
         if text == "$round":
             return self.made.number
+        if text == "$seen":
+            return self.made.seen
         if word not in ("this", "previous"):
             return self._wrong(text, where, f"it means nothing; there are {WORDS}")
         number = self.made.number - (word == "previous")
@@ -194,6 +176,8 @@ class _Filler:
         if body not in rounds.body:
             near = suggestion(body, rounds.body) or f"; they have {', '.join(f'`{b}`' for b in rounds.body)}"
             return self._wrong(text, where, f"rounds `{name}` have no stage `{body:.100}`{near}")
+        if _mentions(rounds.body[body], "$seen"):
+            return self._wrong(text, where, f"`{body}` is not one stage, but one for each round seen")
         return Made(name, number, body).name
 
     def _wrong(self, text: str, where: Keys, why: str) -> str:
@@ -230,16 +214,22 @@ def _made(rounds: Mapping[str, Rounds], errors: list[InitErrorDetails]) -> dict[
     for name, one in rounds.items():
         for nested in (body for body, options in one.body.items() if _is_rounds(options)):
             _complain(errors, ("stages", name, "body", nested, "kind"), "there are no rounds within rounds")
-        if (total := len(found) + one.count * len(one.body)) > MOST:
+        often = {body: _mentions(options, "$seen") for body, options in one.body.items()}
+        each = one.count * (one.count + 1) // 2
+        if (total := len(found) + sum(each if o else one.count for o in often.values())) > MOST:
             _complain(errors, ("stages", name, "count"), f"that makes {total} stages (at most {MOST})")
             continue
-        for number in range(one.count):
-            for body in one.body:
-                stage = Made(name, number, body)
-                if other := found.get(stage.name):
-                    both = f"`{name}` and `{other.rounds}` both give a stage `{stage.name}`; rename one"
-                    _complain(errors, ("stages", name), both)
-                found[stage.name] = stage
+        stages = [
+            Made(name, number, body, seen)
+            for number in range(one.count)
+            for body in one.body
+            for seen in (range(number + 1) if often[body] else (None,))
+        ]
+        for stage in stages:
+            if other := found.get(stage.name):
+                both = f"`{name}` and `{other.rounds}` both give a stage `{stage.name}`; rename one"
+                _complain(errors, ("stages", name), both)
+            found[stage.name] = stage
     return found
 
 
@@ -250,7 +240,7 @@ def _refuse_beyond(
     if not isinstance(stage, dict) or "kind" in stage:
         return
     for of, one in rounds.items():
-        if any(re.fullmatch(rf"{re.escape(of)}\d+_{body}", name) for body in one.body):
+        if any(re.fullmatch(rf"{re.escape(of)}\d+_{body}\d*", name) for body in one.body):
             _complain(
                 errors,
                 ("stages", name),
@@ -258,16 +248,11 @@ def _refuse_beyond(
             )
 
 
-def _renamed(value: Any, names: Mapping[str, str]) -> Any:
-    """The value with other names in the place of these stages', also in those of metrics."""
-    if isinstance(value, dict):
-        return {key: _renamed(inner, names) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_renamed(inner, names) for inner in value]
-    if isinstance(value, str):
-        stage, dot, metric = value.partition(".")
-        return f"{names.get(stage, stage)}{dot}{metric}"
-    return value
+def _mentions(value: Any, word: str) -> bool:
+    """Whether a text that begins so is anywhere in the value."""
+    if isinstance(value, dict | list):
+        return any(_mentions(inner, word) for inner in (value.values() if isinstance(value, dict) else value))
+    return isinstance(value, str) and value.startswith(word)
 
 
 def _is_rounds(stage: Any) -> bool:

@@ -13,13 +13,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from repro.engine.keys import generator, key
-from repro.engine.loop import Loop
-from repro.engine.stage import Context, Outcome, Stage
+from repro.engine.stage import Context
 from repro.experiments.contrastive.augmentation_graph_options import AugmentationGraphOptions
-from repro.experiments.supervised_contrastive.simplex import minimise
+from repro.stages.minimise import Minimise, Problem
 
 
-class AugmentationGraph(Stage):
+class AugmentationGraph(Minimise):
     """k free features for each augmented point, minimising the population loss in float64 from a random start.
 
     There are `classes` rings of `ring` points. An augmentation moves a point to itself (1/2) or a neighbour on
@@ -36,48 +35,49 @@ class AugmentationGraph(Stage):
 
     Options = AugmentationGraphOptions
 
-    def run(self, ctx: Context) -> Outcome:
-        o = self.options
-        random = generator(key(ctx.seed, ctx.stage, "graph"))
-        joint = joint_distribution(o, random)
-        problem = Features(joint, o.k, random).to(ctx.device)
-        loop = Loop(ctx, o.steps, {"problem": problem}, len(joint))
-        for _ in loop:
-            loop.log(loss=minimise(problem))
-        with torch.no_grad():
-            loss, features = problem().item(), problem.free.cpu()
-        values, vectors = torch.linalg.eigh(normalised(joint))
-        values, vectors = values.flip(0), vectors.flip(1)
-        best = -values[: o.k].clamp(min=0).square().sum().item()
-        top = vectors[:, values >= values[o.k - 1] - 1e-9]
-        label = torch.arange(o.classes).repeat_interleave(o.ring)
-        residual, error = probe(features, joint.sum(1), label)
-        apart = joint[label[:, None] != label].sum().item()
-        metrics = {
-            "loss": loss,
-            "gap": loss - best,
-            "angle": outside(joint.sum(1).sqrt()[:, None] * features, top),
-            "residual": residual,
-            "bound": apart / (1 - values[o.k].item()),
-            "error": error,
-        }
-        return Outcome(metrics, loop.curve, loop.facts)
+    def problem(self, ctx: Context) -> Rings:
+        return Rings(self.options, generator(key(ctx.seed, ctx.stage, "graph")))
 
     @classmethod
     def smoke(cls, options: Any) -> Any:
         return options.model_copy(update={"steps": 1})
 
 
-class Features(nn.Module):
+class Features(Problem):
     """The population loss as a function of the features f (n, k) of all points."""
 
     def __init__(self, joint: Tensor, k: int, random: torch.Generator):
         super().__init__()
-        self.joint = nn.Buffer(joint, persistent=False)
+        self.samples, self.joint = len(joint), nn.Buffer(joint, persistent=False)
         self.free = nn.Parameter(torch.randn(len(joint), k, generator=random, dtype=torch.float64))
 
     def forward(self) -> Tensor:
         return population_loss(self.free, self.joint)
+
+
+class Rings(Features):
+    """Features on the graph of the rings, held against its eigenvectors."""
+
+    def __init__(self, o: Any, random: torch.Generator):
+        super().__init__(joint_distribution(o, random), o.k, random)
+        self.label = torch.arange(o.classes).repeat_interleave(o.ring)
+
+    def metrics(self) -> dict[str, float]:
+        loss, features, joint, k = self().item(), self.free.cpu(), self.joint.cpu(), self.free.shape[1]
+        values, vectors = torch.linalg.eigh(normalised(joint))
+        values, vectors = values.flip(0), vectors.flip(1)
+        best = -values[:k].clamp(min=0).square().sum().item()
+        top = vectors[:, values >= values[k - 1] - 1e-9]
+        residual, error = probe(features, joint.sum(1), self.label)
+        apart = joint[self.label[:, None] != self.label].sum().item()
+        return {
+            "loss": loss,
+            "gap": loss - best,
+            "angle": outside(joint.sum(1).sqrt()[:, None] * features, top),
+            "residual": residual,
+            "bound": apart / (1 - values[k].item()),
+            "error": error,
+        }
 
 
 def joint_distribution(o: Any, random: torch.Generator) -> Tensor:

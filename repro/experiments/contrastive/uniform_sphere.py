@@ -6,21 +6,22 @@ There is no network and no data: the points themselves are drawn or optimised.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from repro.engine.keys import generator, key
-from repro.engine.loop import Loop
 from repro.engine.method import unit
-from repro.engine.stage import Context, Outcome, Stage
+from repro.engine.stage import Context
 from repro.experiments.contrastive.uniform_sphere_options import UniformSphereOptions
-from repro.experiments.supervised_contrastive.simplex import draw, minimise
+from repro.experiments.supervised_contrastive.simplex import draw
 from repro.methods.contrastive.align_uniform import uniformity
+from repro.stages.minimise import Minimise, Problem
 
 
-class UniformSphere(Stage):
+class UniformSphere(Minimise):
     """L_uniform of n points on the unit sphere of R^d, in float64: drawn at random and then, with `steps`, optimised.
 
     The draws are uniform; with `shift` κ they are the directions of Gaussian vectors of mean κ e₁ instead. Each
@@ -34,26 +35,12 @@ class UniformSphere(Stage):
 
     Options = UniformSphereOptions
 
-    def run(self, ctx: Context) -> Outcome:
-        o = self.options
-        problem = Points(o, generator(key(ctx.seed, ctx.stage, "start"))).to(ctx.device)
-        loop = Loop(ctx, o.steps, {"problem": problem}, o.points)
-        for _ in loop:
-            loop.log(loss=minimise(problem))
-        if ctx.setup.main and o.steps:
-            draw(ctx, loop.curve, finite_bound(o.points, o.dim, o.t))
-        with torch.no_grad():
-            loss = problem().item()
-            nearest = nearest_angles(unit(problem.free))
-        pairs = math.exp(loss) * (1 - 1 / o.points)
-        metrics = {
-            "loss": loss,
-            "loss_all": math.log(pairs + 1 / o.points),
-            "above_bound": loss - finite_bound(o.points, o.dim, o.t),
-            "nearest": nearest.min().item(),
-            "nearest_max": nearest.max().item(),
-        }
-        return Outcome(metrics, loop.curve, loop.facts)
+    def problem(self, ctx: Context) -> Points:
+        return Points(self.options, generator(key(ctx.seed, ctx.stage, "start")))
+
+    def draw(self, ctx: Context, problem: Points, curve: Sequence[Mapping[str, float]]) -> None:
+        if curve:
+            draw(ctx, curve, problem.bound)
 
     @classmethod
     def smoke(cls, options: Any) -> Any:
@@ -66,17 +53,29 @@ class UniformSphere(Stage):
         )
 
 
-class Points(nn.Module):
+class Points(Problem):
     """The uniformity loss as a function of free points; only their directions count."""
 
     def __init__(self, options: Any, random: torch.Generator):
         super().__init__()
         free = torch.randn(options.points, options.dim, generator=random, dtype=torch.float64)
         free[:, 0] += options.shift
-        self.free, self.t = nn.Parameter(unit(free)), options.t
+        self.free, self.t, self.samples = nn.Parameter(unit(free)), options.t, options.points
+        self.bound = finite_bound(options.points, options.dim, options.t)
 
     def forward(self) -> Tensor:
         return uniformity(unit(self.free), self.t)
+
+    def metrics(self) -> dict[str, float]:
+        loss, nearest = self().item(), nearest_angles(unit(self.free))
+        pairs = math.exp(loss) * (1 - 1 / self.samples)
+        return {
+            "loss": loss,
+            "loss_all": math.log(pairs + 1 / self.samples),
+            "above_bound": loss - self.bound,
+            "nearest": nearest.min().item(),
+            "nearest_max": nearest.max().item(),
+        }
 
 
 def nearest_angles(x: Tensor) -> Tensor:

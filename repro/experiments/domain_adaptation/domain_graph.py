@@ -14,15 +14,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from repro.engine.keys import generator, key
-from repro.engine.loop import Loop
-from repro.engine.stage import Context, Outcome, Stage
+from repro.engine.stage import Context
 from repro.experiments.contrastive.augmentation_graph import Features, normalised, outside
 from repro.experiments.domain_adaptation.domain_graph_options import DomainGraphOptions
-from repro.experiments.supervised_contrastive.simplex import minimise
 from repro.pictures import COLOURS, new_figure, optional, save
+from repro.stages.minimise import Minimise
 
 
-class DomainGraph(Stage):
+class DomainGraph(Minimise):
     """Spectral contrastive features of the points of `classes` × `domains` blocks, and a head trained on domain 0.
 
     `weights`: how strongly two points are connected that share class and domain, ρ; the class only, α; the domain
@@ -39,30 +38,39 @@ class DomainGraph(Stage):
 
     Options = DomainGraphOptions
 
-    def run(self, ctx: Context) -> Outcome:
-        o = self.options
-        random = generator(key(ctx.seed, ctx.stage, "graph"))
+    def problem(self, ctx: Context) -> Blocks:
+        return Blocks(self.options, generator(key(ctx.seed, ctx.stage, "graph")))
+
+    def draw(self, ctx: Context, problem: Blocks, curve: Any) -> None:
+        draw(ctx.picture("features.svg"), problem.free.detach().cpu(), problem.label, problem.domain)
+
+    @classmethod
+    def smoke(cls, options: Any) -> Any:
+        return options.model_copy(update={"steps": 1, "nodes": options.nodes and 5})
+
+
+class Blocks(Features):
+    """Features on the graph of the blocks; `label` and `domain` (n,) are those of its points."""
+
+    def __init__(self, o: Any, random: torch.Generator):
         label, domain = blocks(o.classes, o.domains, o.nodes or 1)
         joint = connections(o.weights, label, domain)
         if o.nodes:
             joint = drawn(joint, random)
-        joint, k = joint / joint.sum(), o.classes + o.domains - 1
-        problem = Features(joint, k, random).to(ctx.device)
-        loop = Loop(ctx, o.steps, {"problem": problem}, len(joint))
-        for _ in loop:
-            loop.log(loss=minimise(problem))
-        with torch.no_grad():
-            loss, f = problem().item(), problem.free.cpu()
+        super().__init__(joint / joint.sum(), o.classes + o.domains - 1, random)
+        self.label, self.domain = label, domain
+
+    def metrics(self) -> dict[str, float]:
+        loss, f, joint = self().item(), self.free.cpu(), self.joint.cpu()
+        k, label, source = f.shape[1], self.label, self.domain == 0
         values, vectors = (part.flip(-1) for part in torch.linalg.eigh(normalised(joint)))
-        if ctx.setup.main:
-            draw(ctx.picture("features.svg"), f, label, domain)
-        source, answer = domain == 0, F.one_hot(label).to(f.dtype)
+        answer = F.one_hot(label).to(f.dtype)
         predicted = f @ (torch.linalg.pinv(f[source]) @ answer[source])
-        margins = (predicted * answer).sum(1) - (predicted * (1 - answer)).sum(1) / (o.classes - 1)
+        margins = (predicted * answer).sum(1) - (predicted * (1 - answer)).sum(1) / (answer.shape[1] - 1)
         wrong = predicted.argmax(1) != label
-        where = F.one_hot(domain).to(f.dtype)
-        misplaced = (f @ (torch.linalg.pinv(f) @ where)).argmax(1) != domain
-        metrics = {
+        where = F.one_hot(self.domain).to(f.dtype)
+        misplaced = (f @ (torch.linalg.pinv(f) @ where)).argmax(1) != self.domain
+        return {
             "gap": loss + values[:k].clamp(min=0).square().sum().item(),
             "angle": outside(joint.sum(1).sqrt()[:, None] * f, vectors[:, values >= values[k - 1] - 1e-9]),
             "eigengap": (values[k - 1] - values[k]).item(),
@@ -71,11 +79,6 @@ class DomainGraph(Stage):
             "transfer": (margins[~source].mean() / margins[source].mean()).item(),
             "domain_error": percent(misplaced),
         }
-        return Outcome(metrics, loop.curve, loop.facts)
-
-    @classmethod
-    def smoke(cls, options: Any) -> Any:
-        return options.model_copy(update={"steps": 1, "nodes": options.nodes and 5})
 
 
 def blocks(classes: int, domains: int, nodes: int) -> tuple[Tensor, Tensor]:

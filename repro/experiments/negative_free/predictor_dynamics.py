@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from repro.engine.keys import generator, key
-from repro.engine.loop import Loop
-from repro.engine.stage import Context, Outcome, Stage
+from repro.engine.stage import Context
 from repro.experiments.negative_free.predictor_dynamics_options import PredictorDynamicsOptions
+from repro.stages.minimise import Minimise, Problem
 
 
-class PredictorDynamics(Stage):
+class PredictorDynamics(Minimise):
     """Gradient descent in float64 on ½ E |W_p W x₁ − sg(W x₂)|² and weight decay, W and W_p both (d, d).
 
     Views x₁, x₂ = x̄ + noise, x̄ ~ N(0, I), noise of variance `noise`. `expectation` descends on the exact
@@ -30,33 +30,23 @@ class PredictorDynamics(Stage):
 
     Options = PredictorDynamicsOptions
 
-    def run(self, ctx: Context) -> Outcome:
+    curve_points = 20
+
+    def problem(self, ctx: Context) -> Linear:
+        return Linear(self.options, generator(key(ctx.seed, ctx.stage, "weights")))
+
+    def optimizer(self, problem: Linear) -> torch.optim.Optimizer:
         o = self.options
-        model = Linear(o, generator(key(ctx.seed, ctx.stage, "weights"))).to(ctx.device)
-        rates = [{"params": [model.w]}, {"params": [model.p], "lr": o.lr * o.predictor_rate}]
+        rates = [{"params": [problem.w]}, {"params": [problem.p], "lr": o.lr * o.predictor_rate}]
         rates[1]["weight_decay"] = o.weight_decay / o.predictor_rate
-        optimizer = torch.optim.SGD(rates, o.lr, weight_decay=o.weight_decay)
-        initial = model.facts()
-        loop = Loop(ctx, o.steps, {"model": model, "optimizer": optimizer}, 1 if o.expectation else o.samples)
-        for step in loop:
-            loss = model()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            if (step + 1) % max(1, o.steps // 20) == 0:
-                loop.log(loss=loss, **model.facts())
-        facts = model.facts()
-        imbalance = max(facts.pop("imbalance"), 1e-300)
-        decay = math.log(initial["imbalance"] / imbalance) / (o.lr * o.steps)
-        metrics = {"decay": decay, "commutator_start": initial["commutator"], **facts}
-        return Outcome(metrics, loop.curve, loop.facts)
+        return torch.optim.SGD(rates, o.lr, weight_decay=o.weight_decay)
 
     @classmethod
     def smoke(cls, options: Any) -> Any:
         return options.model_copy(update={"steps": 20, "samples": 32})
 
 
-class Linear(nn.Module):
+class Linear(Problem):
     """Encoder W and predictor W_p (d, d), and the loss."""
 
     def __init__(self, o: Any, random: torch.Generator):
@@ -68,6 +58,8 @@ class Linear(nn.Module):
         self.w = nn.Parameter(noise[0])
         predictor = eye if fixed else o.start * eye + o.spread * (noise[1] + noise[1].T) / 2
         self.p = nn.Parameter(predictor, requires_grad=not fixed)
+        self.samples = 1 if o.expectation else o.samples
+        self.initial = self.watched()
 
     def forward(self) -> Tensor:
         target = self.w if self.o.variant == "gradient" else self.w.detach()
@@ -80,7 +72,7 @@ class Linear(nn.Module):
         return (online - other).square().sum(1).mean() / 2
 
     @torch.no_grad()
-    def facts(self) -> dict[str, float]:
+    def watched(self) -> dict[str, float]:
         """Norms and eigenvalues, as in the stage's metrics."""
         w, p = self.w, self.p
         gram = w @ w.T
@@ -94,6 +86,12 @@ class Linear(nn.Module):
             "collapsed": (values < values[-1] / 2).sum().item(),
             "commutator": ((f @ p - p @ f).norm() / scale).item(),
         }
+
+    def metrics(self) -> dict[str, float]:
+        facts, o = self.watched(), self.o
+        imbalance = max(facts.pop("imbalance"), 1e-300)
+        decay = math.log(self.initial["imbalance"] / imbalance) / (o.lr * o.steps)
+        return {"decay": decay, "commutator_start": self.initial["commutator"], **facts}
 
 
 def expected_loss(online: Tensor, target: Tensor, noise: float) -> Tensor:

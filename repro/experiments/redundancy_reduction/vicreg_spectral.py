@@ -9,14 +9,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from repro.engine.keys import generator, key
-from repro.engine.loop import Loop
-from repro.engine.stage import Context, Outcome, Stage
+from repro.engine.stage import Context
 from repro.experiments.contrastive.augmentation_graph import outside
 from repro.experiments.redundancy_reduction.vicreg_spectral_options import VicregSpectralOptions
-from repro.experiments.supervised_contrastive.simplex import minimise
+from repro.stages.minimise import Minimise, Problem
 
 
-class VicregSpectral(Stage):
+class VicregSpectral(Minimise):
     """Minimises a ‖Zᵀ H Z/N − I‖² + (g/N) tr(Zᵀ L Z) over N embeddings of dimension `dim`, in float64.
 
     H centres, L = D − G, G the graph of positive pairs: a ring of N points with edges of weight 1, or, with
@@ -31,48 +30,24 @@ class VicregSpectral(Stage):
 
     Options = VicregSpectralOptions
 
-    def run(self, ctx: Context) -> Outcome:
-        o = self.options
-        random = generator(key(ctx.seed, ctx.stage, "problem"))
+    def problem(self, ctx: Context) -> Embeddings:
+        o, random = self.options, generator(key(ctx.seed, ctx.stage, "problem"))
         x = None
         if o.inputs:
             x = torch.randn(o.points, o.inputs, generator=random, dtype=torch.float64)
-        problem = Problem(o, laplacian(o, random), x, random).to(ctx.device)
-        loop = Loop(ctx, o.steps, {"problem": problem}, o.points)
-        for _ in loop:
-            loop.log(loss=minimise(problem))
-        with torch.no_grad():
-            loss, z = problem().item(), problem.embeddings().cpu()
-        mu, space = closed_form(problem.laplacian.cpu(), x, o.dim)
-        kept = 1 - o.invariance * mu / (2 * o.covariance)
-        kept = kept.clamp(min=0)
-        least = (o.covariance * (kept - 1).square() + o.invariance * mu * kept).sum().item()
-        z = z - z.mean(0)
-        values = torch.linalg.svdvals(z) / o.points**0.5
-        label = torch.arange(o.points) // (o.points // (o.classes or 1))
-        y = F.one_hot(label).to(z.dtype)
-        design = torch.cat([z, torch.ones_like(z[:, :1])], 1)
-        wrong = (design @ torch.linalg.pinv(design) @ y).argmax(1) != label
-        metrics = {
-            "loss": loss,
-            "gap": loss - least,
-            "values_error": (values - kept.sqrt()).abs().max().item(),
-            "angle": outside(z, space),
-            "error": 100 * wrong.double().mean().item(),
-        }
-        return Outcome(metrics, loop.curve, loop.facts)
+        return Embeddings(o, laplacian(o, random), x, random)
 
     @classmethod
     def smoke(cls, options: Any) -> Any:
         return options.model_copy(update={"steps": 1})
 
 
-class Problem(nn.Module):
+class Embeddings(Problem):
     """The loss as a function of Z (N, dim) or of W (inputs, dim)."""
 
     def __init__(self, o: Any, laplacian: Tensor, x: Tensor | None, random: torch.Generator):
         super().__init__()
-        self.o, self.laplacian = o, nn.Buffer(laplacian, persistent=False)
+        self.o, self.samples, self.laplacian = o, o.points, nn.Buffer(laplacian, persistent=False)
         self.x = nn.Buffer(torch.eye(o.points, dtype=torch.float64) if x is None else x, persistent=False)
         self.free = nn.Parameter(torch.randn(self.x.shape[1], o.dim, generator=random, dtype=torch.float64))
 
@@ -85,6 +60,25 @@ class Problem(nn.Module):
         eye = torch.eye(self.o.dim, dtype=z.dtype, device=z.device)
         spread = self.o.covariance * (covariance - eye).square().sum()
         return spread + self.o.invariance / n * (z * (self.laplacian @ z)).sum()
+
+    def metrics(self) -> dict[str, float]:
+        o, loss, z = self.o, self().item(), self.embeddings().cpu()
+        mu, space = closed_form(self.laplacian.cpu(), self.x.cpu() if o.inputs else None, o.dim)
+        kept = 1 - o.invariance * mu / (2 * o.covariance)
+        kept = kept.clamp(min=0)
+        least = (o.covariance * (kept - 1).square() + o.invariance * mu * kept).sum().item()
+        z = z - z.mean(0)
+        values = torch.linalg.svdvals(z) / o.points**0.5
+        label = torch.arange(o.points) // (o.points // (o.classes or 1))
+        design = torch.cat([z, torch.ones_like(z[:, :1])], 1)
+        wrong = (design @ torch.linalg.pinv(design) @ F.one_hot(label).to(z.dtype)).argmax(1) != label
+        return {
+            "loss": loss,
+            "gap": loss - least,
+            "values_error": (values - kept.sqrt()).abs().max().item(),
+            "angle": outside(z, space),
+            "error": 100 * wrong.double().mean().item(),
+        }
 
 
 def laplacian(o: Any, random: torch.Generator) -> Tensor:

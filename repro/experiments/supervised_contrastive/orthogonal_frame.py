@@ -15,16 +15,15 @@ import torch
 from torch import Tensor, nn
 
 from repro.engine.keys import generator, key
-from repro.engine.loop import Loop
 from repro.engine.method import unit
-from repro.engine.stage import Context, Outcome, Stage
+from repro.engine.stage import Context
 from repro.experiments.supervised_contrastive.orthogonal_frame_options import OrthogonalFrameOptions
-from repro.experiments.supervised_contrastive.simplex import minimise
 from repro.methods.supervised.supcon import supcon_loss
 from repro.pictures import new_figure, optional, save
+from repro.stages.minimise import Minimise, Problem
 
 
-class OrthogonalFrame(Stage):
+class OrthogonalFrame(Minimise):
     """Minimises the supervised contrastive loss, summed over anchors, over `sizes[c]` free unit features of class c.
 
     With `relu` the features are relu(W)/‖relu(W)‖, else W/‖W‖, in float64 from a random start. `batches`: one of all
@@ -39,38 +38,18 @@ class OrthogonalFrame(Stage):
 
     Options = OrthogonalFrameOptions
 
-    def run(self, ctx: Context) -> Outcome:
-        o = self.options
-        problem = Problem(o, generator(key(ctx.seed, ctx.stage, "start"))).to(ctx.device)
-        loop = Loop(ctx, o.steps, {"problem": problem}, sum(o.sizes))
-        for _ in loop:
-            loop.log(loss=minimise(problem))
-        with torch.no_grad():
-            loss, h = problem().item(), problem.features()
-        means = class_means(h, problem.label)
-        cosines = unit(means) @ unit(means).T
-        pairs = torch.triu_indices(len(means), len(means), offset=1, device=h.device)
-        if ctx.setup.main:
-            draw(ctx.picture("cosines.svg"), cosines)
-        metrics = {
-            "loss": loss,
-            "gap": loss - problem.bound,
-            "frame": frame_distance(means).item(),
-            "spread": (h - means[problem.label]).norm(dim=1).max().item(),
-            "cosine_first": cosines[0, 1].item(),
-            "cosine_last": cosines[-2, -1].item(),
-            "cosine_mixed": cosines[0, -1].item(),
-            "cosine_min": cosines[pairs[0], pairs[1]].min().item(),
-            "cosine_max": cosines[pairs[0], pairs[1]].max().item(),
-        }
-        return Outcome(metrics, loop.curve, loop.facts)
+    def problem(self, ctx: Context) -> Features:
+        return Features(self.options, generator(key(ctx.seed, ctx.stage, "start")))
+
+    def draw(self, ctx: Context, problem: Features, curve: Any) -> None:
+        draw(ctx.picture("cosines.svg"), problem.cosines())
 
     @classmethod
     def smoke(cls, options: Any) -> Any:
         return options.model_copy(update={"steps": 2})
 
 
-class Problem(nn.Module):
+class Features(Problem):
     """The loss of all batches as a function of W (n, d), class by class."""
 
     def __init__(self, o: Any, random: torch.Generator):
@@ -79,7 +58,7 @@ class Problem(nn.Module):
         self.free = nn.Parameter(free.abs() if o.relu else free)  # all units alive at the start
         label = torch.arange(len(o.sizes)).repeat_interleave(torch.tensor(o.sizes))
         self.label = nn.Buffer(label, persistent=False)
-        self.relu, self.temperature = o.relu, o.temperature
+        self.samples, self.relu, self.temperature = sum(o.sizes), o.relu, o.temperature
         self.batches = batches(label, o.batches)
         self.bound = sum(frame_loss(label[rows].bincount().tolist(), o.temperature) for rows in self.batches)
 
@@ -90,6 +69,28 @@ class Problem(nn.Module):
         h = self.features()
         losses = (len(b) * supcon_loss(h[b], self.label[b], self.temperature) for b in self.batches)
         return torch.stack(list(losses)).sum()
+
+    @torch.no_grad()
+    def cosines(self) -> Tensor:
+        """Those of the class means (k, k)."""
+        means = unit(class_means(self.features(), self.label))
+        return means @ means.T
+
+    def metrics(self) -> dict[str, float]:
+        loss, h, cosines = self().item(), self.features(), self.cosines()
+        means = class_means(h, self.label)
+        pairs = torch.triu_indices(len(means), len(means), offset=1, device=h.device)
+        return {
+            "loss": loss,
+            "gap": loss - self.bound,
+            "frame": frame_distance(means).item(),
+            "spread": (h - means[self.label]).norm(dim=1).max().item(),
+            "cosine_first": cosines[0, 1].item(),
+            "cosine_last": cosines[-2, -1].item(),
+            "cosine_mixed": cosines[0, -1].item(),
+            "cosine_min": cosines[pairs[0], pairs[1]].min().item(),
+            "cosine_max": cosines[pairs[0], pairs[1]].max().item(),
+        }
 
 
 def batches(label: Tensor, kind: str) -> list[Tensor]:

@@ -15,15 +15,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from repro.engine.keys import generator, key
-from repro.engine.loop import Loop
 from repro.engine.method import unit
-from repro.engine.stage import Context, Outcome, Stage
+from repro.engine.stage import Context
 from repro.experiments.supervised_contrastive.simplex_options import SimplexOptions
 from repro.methods.supervised.supcon import supcon_loss
 from repro.pictures import plot
+from repro.stages.minimise import Minimise, Problem
 
 
-class Simplex(Stage):
+class Simplex(Minimise):
     """Minimises a supervised loss over K classes of n free embeddings each, in float64, from a random start.
 
     `loss: supcon`: embeddings on the unit sphere, temperature τ, the whole set as one batch.
@@ -36,30 +36,42 @@ class Simplex(Stage):
 
     Options = SimplexOptions
 
-    def run(self, ctx: Context) -> Outcome:
-        o = self.options
-        problem = _PROBLEMS[o.loss](o, generator(key(ctx.seed, ctx.stage, "start"))).to(ctx.device)
-        loop = Loop(ctx, o.steps, {"problem": problem}, o.classes * o.points)
-        for _ in loop:
-            loop.log(loss=minimise(problem))
-        if ctx.setup.main:
-            draw(ctx, loop.curve, problem.bound)
-        with torch.no_grad():
-            loss = problem().item()
-            geometry = simplex_geometry(problem.embeddings().unflatten(0, (o.classes, o.points)))
-        return Outcome({"loss": loss, "gap": loss - problem.bound, **geometry}, loop.curve, loop.facts)
+    def problem(self, ctx: Context) -> FreeEmbeddings:
+        return _PROBLEMS[self.options.loss](self.options, generator(key(ctx.seed, ctx.stage, "start")))
+
+    def draw(self, ctx: Context, problem: FreeEmbeddings, curve: Sequence[Mapping[str, float]]) -> None:
+        draw(ctx, curve, problem.bound)
 
     @classmethod
     def smoke(cls, options: Any) -> Any:
         return options.model_copy(update={"steps": 2})
 
 
-class SupCon(nn.Module):
-    """The loss of Khosla et al. 2020 as a function of free embeddings on the unit sphere."""
+class FreeEmbeddings(Problem):
+    """Embeddings (K n, d) that are parameters themselves, under a loss whose minimum is `bound`."""
+
+    bound: float
 
     def __init__(self, options: Any, random: torch.Generator):
         super().__init__()
         self.free, self.label = start(options, random)
+        self.classes, self.samples = options.classes, options.classes * options.points
+
+    def embeddings(self) -> Tensor:
+        """(K n, d), class by class."""
+        raise NotImplementedError
+
+    def metrics(self) -> dict[str, float]:
+        loss = self().item()
+        geometry = simplex_geometry(self.embeddings().unflatten(0, (self.classes, -1)))
+        return {"loss": loss, "gap": loss - self.bound, **geometry}
+
+
+class SupCon(FreeEmbeddings):
+    """The loss of Khosla et al. 2020 as a function of free embeddings on the unit sphere."""
+
+    def __init__(self, options: Any, random: torch.Generator):
+        super().__init__(options, random)
         self.temperature = options.temperature
         self.bound = supcon_bound(options.classes, options.points, options.temperature)
 
@@ -70,12 +82,11 @@ class SupCon(nn.Module):
         return supcon_loss(self.embeddings(), self.label, self.temperature)
 
 
-class CrossEntropy(nn.Module):
+class CrossEntropy(FreeEmbeddings):
     """Softmax cross-entropy as a function of free embeddings in the unit ball and a bounded classifier."""
 
     def __init__(self, options: Any, random: torch.Generator):
-        super().__init__()
-        self.free, self.label = start(options, random)
+        super().__init__(options, random)
         self.classifier = nn.Parameter(
             torch.randn(options.classes, options.dim, generator=random, dtype=torch.float64)
         )
@@ -103,26 +114,6 @@ def start(options: Any, random: torch.Generator) -> tuple[nn.Parameter, nn.Buffe
 def into_ball(x: Tensor, radius: float) -> Tensor:
     """x (…, d) -> the nearest vectors of norm ≤ radius."""
     return x * (radius / x.norm(dim=-1, keepdim=True)).clamp(max=1)
-
-
-def minimise(problem: nn.Module, iterations: int = 50) -> Tensor:
-    """Up to `iterations` of L-BFGS from where `problem` stands; returns the loss before the last of them."""
-    optimizer = torch.optim.LBFGS(
-        problem.parameters(),
-        max_iter=iterations,
-        tolerance_grad=1e-12,
-        tolerance_change=0.0,
-        history_size=20,
-        line_search_fn="strong_wolfe",
-    )
-
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        loss = problem()
-        loss.backward()
-        return loss
-
-    return optimizer.step(closure)
 
 
 def draw(ctx: Context, curve: Sequence[Mapping[str, float]], least: float) -> None:
