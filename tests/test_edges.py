@@ -27,13 +27,13 @@ from repro.engine.online import Online
 from repro.engine.run import Run
 from repro.engine.setup import set_up
 from repro.errors import UserError
+from repro.measures.knn import knn_votes
 from repro.methods.contrastive.align_uniform import uniformity
 from repro.methods.negative_free.fastsiam import FastSiam
 from repro.methods.parts.whitening import whiten
 from repro.methods.redundancy_reduction.tico import TiCo
 from repro.options import OnlineProbe, Views
 from repro.recipes.schema import Recipe
-from repro.stages.knn import knn_votes
 from tests.conftest import Write, invoke
 from tests.test_collapse import OPTIONS
 from tests.test_methods import sphere

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from repro import paths
 from repro.data.images import ImageSet
 from repro.data.load import load
+from repro.data.slices.base import balanced
 from repro.engine import checkpoint, optim
 from repro.engine.features import extract
 from repro.engine.finish import finish
@@ -24,11 +25,12 @@ from repro.engine.keys import key
 from repro.engine.run import Run
 from repro.engine.setup import set_up
 from repro.engine.stage import Context, Outcome
+from repro.measures.logistic import fitted, logits
 from repro.networks.build import trained
 from repro.options import Optimizer
 from repro.recipes.schema import Recipe
-from repro.stages.fine_tune import Tuned, balanced, some
-from repro.stages.logistic_probe import LogisticProbe, fitted, logits
+from repro.stages.fine_tune import Tuned, some
+from repro.stages.logistic_probe import LogisticProbe
 
 TUNE = {
     "kind": "fine_tune", "of": "pretrain", "epochs": 3, "batch": {"size": 32, "drop_last": True},

@@ -10,11 +10,11 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 
 from repro import components
+from repro.data.slices.base import balanced
 from repro.data.table import Table
-from repro.engine.keys import generator
+from repro.engine.keys import generator, permutation
 from repro.errors import UserError
 from repro.options.data import SliceSpec
-from repro.stages.fine_tune import balanced
 
 SAMPLES, CLASSES = 400, 5
 READ = TypeAdapter(SliceSpec)
@@ -52,6 +52,12 @@ def test_few_labels_of_each_class_are_among_more() -> None:
 
 def test_a_fraction_is_that_of_fine_tuning() -> None:
     assert rows(cut({"fraction": 0.1})) == balanced(table().labels, 0.1, 7).tolist()
+
+
+def test_a_share_is_rounded_as_python_rounds_it() -> None:
+    """0.07 · 150 is a little above 10.5 in double precision, and 10.5 in single, which would be rounded to 10."""
+    labels, order = torch.zeros(150, dtype=torch.int64), permutation(7, 150).tolist()
+    assert balanced(labels, 0.07, 7).tolist() == sorted(order[: round(0.07 * 150)]) == sorted(order[:11])
 
 
 def test_a_long_tail_has_the_exponential_profile() -> None:
@@ -114,6 +120,10 @@ def test_the_first_rows() -> None:
     assert some != list(range(30)) and set(some) < set(rows(cut({"head": {"count": 60, "shuffled": True}})))
 
 
+def test_rows_at_even_distances() -> None:
+    assert rows(cut({"every": 150})) == [0, 150, 300]
+
+
 def test_rows_and_labels_that_a_stage_left() -> None:
     def left(stage: str, what: str, data: Table) -> Any:
         assert stage == "before" and len(data) == SAMPLES
@@ -158,6 +168,7 @@ def test_a_wrong_slice_is_told(value: Any, words: str) -> None:
         {"classes": {"of": 5, "up_to": 1}},
         {"classes": {"without": [0]}},
         {"head": 30},
+        {"every": 7},
         {"held_out": 0.1},
     ],
 )

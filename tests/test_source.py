@@ -186,10 +186,9 @@ def test_every_component_of_a_recipe_counts() -> None:
 def test_every_module_of_the_engine_is_either_counted_or_known_to_carry_only() -> None:
     """A new one has to be decided about: does it compute, or only carry the work?"""
     carrying = {
-        "abandon", "allocation", "artifacts", "blank", "budget", "checkpoint", "compiling", "describe", "find", "finish",
-        "launch",
-        "loop", "memory", "outlook", "ready", "rehearse", "replicas", "room", "run", "session", "setup",
-        "signature", "stage", "state",
+        "abandon", "allocation", "artifacts", "blank", "budget", "checkpoint", "compiling", "describe", "find",
+        "finish", "launch", "loop", "memory", "outlook", "ready", "rehearse", "replicas", "room", "run", "session",
+        "setup", "signature", "sizes", "stage", "state",
     }  # fmt: skip
     modules = {path.stem for path in (ROOT / "repro" / "engine").glob("[a-z]*.py")}
     assert modules == carrying | set(source.ENGINE)

@@ -16,11 +16,11 @@ from repro.engine.run import Run
 from repro.engine.setup import set_up
 from repro.engine.stage import capped
 from repro.files import file_digest
+from repro.measures.knn import knn_votes
 from repro.networks.resnet import ResNet
 from repro.networks.resnet_cifar import SmallResNet
 from repro.networks.small_alexnet import SmallAlexNet
 from repro.recipes.load import load as load_recipe
-from repro.stages.knn import knn_votes
 from tests.conftest import Write
 from tests.test_recipes import GOOD
 

@@ -51,7 +51,7 @@ def list_sets(as_json: bool) -> None:
         [d.name, here or "missing", "×".join(map(str, d.shape)), _counts(d.splits), d.title]
         for d, here in sets
     ]
-    click.echo(tabulate(rows, headers=["name", "here", "shape", "images", "title"]))
+    click.echo(tabulate(rows, headers=["name", "here", "shape", "samples", "title"]))
     for declared, here in sets:
         if here is None:
             click.echo(f"\n{declared.name} is missing: {lacking(declared.name)}.")
@@ -69,7 +69,7 @@ def get_sets(names: tuple[str, ...]) -> None:
 
     for name in names:
         splits = get(name)
-        click.echo(f"{name}: {_counts({s.split: len(s.images) for s in splits})}")
+        click.echo(f"{name}: {_counts({s.split: len(s) for s in splits})}")
 
 
 @command.command(
@@ -80,7 +80,7 @@ Examples:
   repro data verify cifar100 --json
 
 \b
-content: the same images and labels, in any order; exit status 1 if it differs.
+content: the same samples, in any order; exit status 1 if it differs.
 order:   the rows stand in the official order; another order is noted in the records of runs.
 """,
 )

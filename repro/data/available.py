@@ -1,6 +1,6 @@
 """Where the data of a set would come from, found without loading torch, numpy or pyarrow.
 
-The places, in order: `$REPRO_DATA/<name>/<split>-*.parquet` (or `.arrow`), then the hub's local cache (Arrow files
+The places, in order: `$REPRO_DATA/<folder>/<split>-*.parquet` (or `.arrow`), then the hub's local cache (Arrow files
 that `datasets` wrote); the split has the hub's name. Rows that were decoded once are kept in a decoded cache whose
 file names carry a digest of the files they came from; when those are gone, the decoded rows still serve.
 """
@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from repro import paths
-from repro.data.declare import DataSet, declaration
+from repro.data.declare import TRAIN, DataSet, declaration
 from repro.data.schema import Columns, Hub
 from repro.errors import UserError
 
@@ -47,9 +48,8 @@ def available(name: str) -> str | None:
 
     One of `bundled`, `cache` (decoded before), `REPRO_DATA`, `hub cache`. Raises UserError for an unknown name.
     """
-    declared = declaration(name)
     try:
-        places = [place(declared, split) for split in declared.splits]
+        places = [place(declared, split) for declared, split in needed(declaration(name))]
     except DeadLink:  # `lacking` says why
         return None
     return None if None in places else ", ".join(dict.fromkeys(map(str, places)))
@@ -59,36 +59,57 @@ def lacking(name: str) -> str:
     """Of a set that is not available: what is wrong with its files, or else the way to get it."""
     declared = declaration(name)
     try:
-        for split in declared.splits:
-            place(declared, split)
+        for part, split in needed(declared):
+            if place(part, split) is None and part.name != name:
+                return f"it needs `{part.name}`; {part.how_to_get}"
     except DeadLink as error:
         return str(error).rstrip(".")
     return declared.how_to_get
+
+
+def needed(declared: DataSet) -> Iterator[tuple[DataSet, str]]:
+    """The sets and splits that a set is read from: its own or those that it is made of, and its vocabulary's."""
+    if declared.source.union:
+        yield from ((declaration(part), TRAIN) for part in declared.source.union)
+    else:
+        yield from ((declared, split) for split in declared.splits)
+    if declared.vocabulary and declared.vocabulary.of:
+        yield from needed(declaration(declared.vocabulary.of))
 
 
 def place(declared: DataSet, split: str) -> str | None:
     """Where one split comes from, or None."""
     if declared.source.bundled:
         return "bundled"
+    if declared.source.derived:
+        return available(declared.source.derived.of)
     files = find_files(declared, split)
-    if find_decoded(declared, split, files):
+    if declared.fields is None and find_decoded(declared, split, files):
         return "cache"
+    if declared.graph and find(declared, (declared.graph.edges,)) is None:
+        return None
     return files.place if files else None
 
 
 def find_files(declared: DataSet, split: str) -> Files | None:
     """The files of a split under `$REPRO_DATA` or in the hub's cache, or None. Raises DeadLink."""
+    return find(declared, declared.stems(split))
+
+
+def find(declared: DataSet, stems: Sequence[str]) -> Files | None:
+    """Those files of a set whose names begin so, in the order of the beginnings, or None. Raises DeadLink."""
     if declared.columns is None:
         return None
-    name = declared.hub_split(split)
     if root := os.environ.get("REPRO_DATA"):
-        folder = paths.from_home(root) / declared.name
-        for pattern in (f"{name}-*.parquet", f"{name}-*.arrow"):
-            if found := sorted(folder.glob(pattern)):
+        folder = paths.from_home(root) / (declared.folder or declared.name)
+        for kind in ("parquet", "arrow"):
+            if found := [path for stem in stems for path in sorted(folder.glob(f"{stem}-*.{kind}"))]:
                 _follow(found)
                 return Files("REPRO_DATA", declared.columns, tuple(found))
-    if declared.source.hub and (found := _hub_files(declared.source.hub, name)):
-        return Files("hub cache", declared.columns, tuple(found))
+    if declared.source.hub:
+        parts = [_hub_files(declared.source.hub, stem) for stem in stems]
+        if found := [path for part in parts for path in part]:
+            return Files("hub cache", declared.columns, tuple(found))
     return None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 DIGITS_TRAIN = 1437
@@ -26,3 +28,22 @@ def camera(split: str) -> tuple[np.ndarray, np.ndarray]:
     from skimage.data import camera as picture
 
     return picture()[None, None], np.zeros(1, np.int64)
+
+
+def iris(split: str) -> dict[str, np.ndarray]:
+    """`sklearn.datasets.load_iris`: four columns in centimetres and labels, (150,) each. There is only `train`."""
+    from sklearn.datasets import load_iris
+
+    return _columns(load_iris())
+
+
+def wine(split: str) -> dict[str, np.ndarray]:
+    """`sklearn.datasets.load_wine`: thirteen columns and labels, (178,) each. There is only `train`."""
+    from sklearn.datasets import load_wine
+
+    return _columns(load_wine())
+
+
+def _columns(found: Any) -> dict[str, np.ndarray]:
+    names = [name.removesuffix(" (cm)").replace(" ", "_") for name in found.feature_names]
+    return dict(zip(names, found.data.T, strict=True)) | {"label": found.target}

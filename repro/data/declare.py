@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import (
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
+from repro.data.fields import (
+    FeaturesField,
+    FieldSpec,
+    Graph,
+    LabelField,
+    NodeField,
+    Reading,
+    StreamField,
+    TokensField,
+    VocabularyOptions,
+    Whole,
+)
 from repro.data.schema import Columns, Fingerprints, Source
 from repro.errors import UserError, readable, suggestion
 from repro.files import listed
@@ -19,15 +39,23 @@ from repro.recipes.schema import Part
 SETS = Path(__file__).parent / "sets"
 
 
-class DataSet(Part):
-    """One set of images. `splits` gives the rows of each split, `shape` is (C, H, W).
+TRAIN = "train"
 
-    The images have that size or, where it is `varied`, sizes of their own: then `shape` is that of a view, and
-    the images stay encoded until they are needed. With `any_mode`, and where sizes are varied, images of another
-    mode than their channels say (grey among colour, CMYK) are converted, elsewhere they are errors.
-    `mean` and `std` (population) are per channel, over all training pixels scaled to 0..1. `classes` is a
-    number, or one for each split where the splits have classes of their own. The labels of `unlabelled` splits
-    are -1, whatever the files say.
+
+class DataSet(Part):
+    """A data set. `splits` gives the rows of each split, `shape` is that of a sample as networks see it.
+
+    Without `fields` it is a set of images, of `shape` (C, H, W). They have that size or, where it is `varied`, sizes of
+    their own: then `shape` is that of a view, and the images stay encoded until they are needed. With `any_mode`, and
+    where sizes are varied, images of another mode than their channels say (grey among colour, CMYK) are converted,
+    elsewhere they are errors. `mean` and `std` (population) are per channel, over all training pixels scaled to 0..1.
+    The labels of `unlabelled` splits are -1, whatever the files say.
+
+    With `fields`, `shape` is (d,) for features, (length, vocabulary) for text: the number of tokens that an entry is
+    cut or padded to unless views say another, and the tokens that there are. What is `whole` is cut into splits.
+
+    `classes` is a number, or one for each split where the splits have classes of their own. The files are in `folder`
+    below $REPRO_DATA (default: the set's name).
     """
 
     name: str
@@ -35,37 +63,56 @@ class DataSet(Part):
     licence: str
     citation: str
     splits: Annotated[dict[str, PositiveInt], Field(min_length=1)]
-    shape: tuple[PositiveInt, PositiveInt, PositiveInt]
-    classes: PositiveInt | dict[str, PositiveInt]
-    mean: tuple[float, ...]
-    std: tuple[PositiveFloat, ...]
+    shape: Annotated[tuple[PositiveInt, ...], Field(min_length=1, max_length=3)]
+    classes: NonNegativeInt | dict[str, PositiveInt] = 0
+    mean: tuple[float, ...] = ()
+    std: tuple[PositiveFloat, ...] = ()
     source: Source
     fingerprints: dict[str, Fingerprints]
+    folder: str | None = None
     varied: bool = False
     any_mode: bool = False
     unlabelled: tuple[str, ...] = ()
+    fields: Annotated[dict[str, FieldSpec], Field(min_length=1)] | None = None
+    vocabulary: VocabularyOptions | None = None
+    whole: Whole | None = None
+    graph: Graph | None = None
 
     @model_validator(mode="after")
     def _parts_agree(self) -> DataSet:
-        if self.shape[0] not in (1, 3) or {len(self.mean), len(self.std)} != {self.shape[0]}:
-            raise ValueError("`mean` and `std` need a value for each of the 1 or 3 channels of `shape`")
         classes = self.classes if isinstance(self.classes, dict) else self.splits
         if not set(self.splits) == set(self.fingerprints) == set(classes):
             raise ValueError("`splits`, `fingerprints` and a mapping `classes` need the same keys")
         if more := {*self.unlabelled, *self._renamed} - set(self.splits):
             raise ValueError(f"there is no split `{min(more)}`")
-        if self.varied and self.columns is None:
-            raise ValueError("a bundled set cannot be `varied`")
+        if fault := self._image_fault() if self.fields is None else field_fault(self):
+            raise ValueError(fault)
         return self
+
+    def _image_fault(self) -> str | None:
+        """What does not fit in the declaration of a set of images."""
+        if self.vocabulary or self.whole or self.graph or self.source.union:
+            return "`vocabulary`, `whole`, `graph` and `source: union:` need `fields`"
+        if self.columns and not (self.columns.image and self.columns.label):
+            return "the source of a set of images needs the columns `image` and `label`"
+        if self.classes == 0 or len(self.shape) != 3:
+            return "a set of images needs `classes` and a `shape` of channels, height and width"
+        if self.shape[0] not in (1, 3) or {len(self.mean), len(self.std)} != {self.shape[0]}:
+            return "`mean` and `std` need a value for each of the 1 or 3 channels of `shape`"
+        if self.varied and self.columns is None:
+            return "a bundled set cannot be `varied`"
+        return None
 
     @property
     def columns(self) -> Columns | None:
-        """The columns of its Parquet files, or None for a bundled set."""
+        """The columns of its Parquet files of images, or None for a set that is made of no files of its own."""
         return self.source.hub or self.source.parquet
 
     @property
     def how_to_get(self) -> str:
         """What to do when the data is not there, to follow `: ` or `to get it, `."""
+        if derived := self.source.derived:
+            return f"get `{derived.of}`, which it is made of"
         if hub := self.source.hub:
             page = f"https://huggingface.co/datasets/{hub.repo}"
             run = f"run `repro data get {self.name}` ({hub.mb} MB), or {self.how_to_bring}"
@@ -79,11 +126,42 @@ class DataSet(Part):
     @property
     def how_to_bring(self) -> str:
         """The same without a download."""
+        if self.source.union:
+            return f"get {' and '.join(f'`{name}`' for name in self.source.union)}, which it is made of"
         if self.columns is None:
             return "install the project again (this set comes with its requirements)"
-        names = ", ".join(f"{self.hub_split(split)}-*.parquet" for split in self.splits)
-        columns = f"`{self.columns.image}` and `{self.columns.label}`"
-        return f"put {names} with columns {columns} into $REPRO_DATA/{self.name}"
+        names = ", ".join(f"{stem}-*.parquet" for stem in dict.fromkeys(self._stems))
+        columns = (self.columns.image, self.columns.label) if self.fields is None else (*self.readings,)
+        listed = ", ".join(f"`{c}`" for c in columns[:-1]) + " and " * (len(columns) > 1) + f"`{columns[-1]}`"
+        return f"put {names} with columns {listed} into $REPRO_DATA/{self.folder or self.name}"
+
+    @property
+    def readings(self) -> dict[str, Reading]:
+        """Column -> what it has to hold, for all columns that the fields are made of, in their order."""
+        found: dict[str, Reading] = {}
+        for spec in (self.fields or {}).values():
+            found |= spec.readings
+        if self.graph:
+            found[self.graph.features] = Reading("list")
+        return found
+
+    @property
+    def primary(self) -> str:
+        """The name of the first field that networks see."""
+        seen = (TokensField, StreamField, FeaturesField, NodeField)
+        return next((name for name, spec in (self.fields or {}).items() if isinstance(spec, seen)), "")
+
+    @property
+    def _stems(self) -> Iterator[str]:
+        """The beginnings of all its files' names."""
+        for split in self.splits:
+            yield from self.stems(split)
+        if self.graph:
+            yield self.graph.edges
+
+    def stems(self, split: str) -> tuple[str, ...]:
+        """How the names of the files begin that hold the rows of a split."""
+        return self.whole.files if self.whole else (self.hub_split(split),)
 
     @property
     def _renamed(self) -> dict[str, str]:
@@ -95,6 +173,38 @@ class DataSet(Part):
 
     def classes_in(self, split: str) -> int:
         return self.classes if isinstance(self.classes, int) else self.classes[split]
+
+
+def field_fault(declared: DataSet) -> str | None:
+    """What does not fit in the declaration of a set with fields."""
+    specs = list((declared.fields or {}).values())
+    text = any(isinstance(spec, TokensField | StreamField) for spec in specs)
+    by_position = declared.whole is not None and declared.whole.by is None
+    streamed = isinstance(specs[0], StreamField) and len(specs) == 1
+    fitted = any(isinstance(s, FeaturesField) or getattr(s, "standardise", False) for s in specs)
+    own = declared.vocabulary is not None and declared.vocabulary.of is None
+    faults = {
+        "`mean`, `std`, `varied`, `any_mode` and `unlabelled` are for sets of images": bool(
+            declared.mean or declared.std or declared.varied or declared.any_mode or declared.unlabelled
+        ),
+        "needs a field of the kind `tokens`, `stream`, `features` or `node`": not declared.primary,
+        "`shape` is (length, vocabulary) for text and (d,) for all else": len(declared.shape) != 1 + text,
+        "text, and only text, needs a `vocabulary`": text != (declared.vocabulary is not None),
+        "a `stream` has no other fields beside it": not streamed
+        and any(isinstance(spec, StreamField) for spec in specs),
+        "`whole` without `by` cuts a `stream`": by_position and not streamed,
+        "a `graph` needs a field of the kind `node`, and the other way round": (declared.graph is not None)
+        != any(isinstance(spec, NodeField) for spec in specs),
+        "a `graph` needs `whole: by:`": declared.graph is not None
+        and (declared.whole is None or declared.whole.by is None),
+        f"what is taken from the training rows needs a split `{TRAIN}`": (fitted or own)
+        and TRAIN not in declared.splits,
+        "a field of the kind `label` needs `classes`, and the other way round": (declared.classes != 0)
+        != any(isinstance(spec, LabelField) for spec in specs),
+        "a `union` has one split, `train`, and reads the column `text`": declared.source.union is not None
+        and ({*declared.splits}, {*declared.readings}) != ({TRAIN}, {"text"}),
+    }
+    return next((fault for fault, found in faults.items() if found), None)
 
 
 def names() -> list[str]:

@@ -7,7 +7,7 @@ mapped into memory and has no position, so processes and threads do not disturb 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
@@ -34,10 +34,7 @@ class File:
     def source(self) -> Any:
         """The open file, its image column checked: a ParquetFile, or a Table of an Arrow stream."""
         with self._blamed():
-            if self.path.suffix == ".arrow":
-                source = pa.ipc.open_stream(pa.memory_map(str(self.path))).read_all()
-            else:
-                source = pq.ParquetFile(self.path, memory_map=True)
+            source = opened(self.path)
         kind = self._column(source, self.columns.image)
         if not (pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0):
             raise UserError(
@@ -105,17 +102,26 @@ class File:
             )
         return schema.field(name).type
 
-    @contextmanager
-    def _blamed(self) -> Iterator[None]:
-        """Turns what Arrow raises into an error that names the file and what helps."""
-        try:
-            yield
-        except FileNotFoundError:
-            raise UserError(f"{self.path}: the file is not there any more; {self.mend}.") from None
-        except PermissionError:
-            raise UserError(f"{self.path}: this user may not read the file.") from None
-        except (pa.ArrowException, OSError) as error:
-            reason = str(error).partition("\n")[0].rstrip(".")
-            raise UserError(
-                f"{self.path}: the file is damaged or incomplete ({reason}); {self.mend}."
-            ) from None
+    def _blamed(self) -> AbstractContextManager[None]:
+        return blamed(self.path, self.mend)
+
+
+def opened(path: Path) -> Any:
+    """A ParquetFile, or a Table of an Arrow stream."""
+    if path.suffix == ".arrow":
+        return pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
+    return pq.ParquetFile(path, memory_map=True)
+
+
+@contextmanager
+def blamed(path: Path, mend: str) -> Iterator[None]:
+    """Turns what Arrow raises into an error that names the file and what helps."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise UserError(f"{path}: the file is not there any more; {mend}.") from None
+    except PermissionError:
+        raise UserError(f"{path}: this user may not read the file.") from None
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise UserError(f"{path}: the file is damaged or incomplete ({reason}); {mend}.") from None

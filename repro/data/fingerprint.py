@@ -6,6 +6,11 @@ that gives type and shape:
 * ordered: SHA-256 of header, images, header, labels, in the order of the rows;
 * content: SHA-256 of the header and the sorted SHA-256 digests of (image, label), one for each row.
 
+Other columns follow each other in the same way, in the order of their declaration: the header of the first begins
+`content`. Texts (UTF-8) and lists (of int64) are bytes after their length as eight bytes, under the header `bytes (n,)`; a
+missing text is a single zero byte. Numbers are float64, the missing ones NaN. What belongs to the set as a whole follows
+at the end of both, as header and bytes.
+
 Where images stay encoded, the bytes of their files are taken in place of pixels, in `ordered` each after its length
 as eight bytes, and the first header is `encoded (n,)`.
 """
@@ -13,16 +18,20 @@ as eight bytes, and the first header is `encoded (n,)`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from torch import Tensor
 
 from repro.data.declare import DataSet
 from repro.data.schema import Fingerprints
+from repro.errors import UserError
 from repro.recipes.schema import Deviation
+
+Column = np.ndarray | Sequence[bytes]
 
 
 class Fingerprint(NamedTuple):
@@ -43,19 +52,31 @@ class Check:
 
 def fingerprint(images: Tensor, labels: Tensor) -> Fingerprint:
     """images (n, C, H, W) uint8, labels (n,) int64, on the CPU."""
-    pixels, numbers = _arrays(images, labels)
-    rows = sorted(_row(image, label) for image, label in zip(pixels, numbers, strict=True))
-    content = hashlib.sha256(_header(pixels) + b"".join(rows))
-    return Fingerprint(ordered(images, labels), content.hexdigest())
+    return of_columns(_arrays(images, labels))
 
 
 def ordered(images: Tensor, labels: Tensor) -> str:
     """The part of the fingerprint that is quick to compute: a few tenths of a second for CIFAR."""
-    digest = hashlib.sha256()
-    for array in _arrays(images, labels):
+    return _ordered(_arrays(images, labels)).hexdigest()
+
+
+def of_columns(columns: Sequence[Column], facts: Sequence[np.ndarray] = ()) -> Fingerprint:
+    """Columns of numbers (n, …), little-endian, or of n texts or lists as bytes; `facts` are of the set as a whole."""
+    ordered = _ordered(columns)
+    rows = sorted(hashlib.sha256(b"".join(row)).digest() for row in zip(*map(_entries, columns), strict=True))
+    content = hashlib.sha256(_header(columns[0]) + b"".join(rows))
+    for digest, array in itertools.product((ordered, content), facts):
         digest.update(_header(array))
         digest.update(array.data)
-    return digest.hexdigest()
+    return Fingerprint(ordered.hexdigest(), content.hexdigest())
+
+
+def _ordered(columns: Sequence[Column]) -> Any:
+    digest = hashlib.sha256()
+    for column in columns:
+        digest.update(_header(column))
+        digest.update(column.data if isinstance(column, np.ndarray) else b"".join(_entries(column)))
+    return digest
 
 
 def fingerprint_encoded(images: Iterable[bytes | None], labels: Tensor) -> Fingerprint:
@@ -84,6 +105,20 @@ def check(known: Fingerprints, found: Fingerprint) -> Check:
     )
 
 
+def agreed(declared: DataSet, split: str, found: Fingerprint, where: str) -> Check:
+    """How what was found `where` compares. Raises UserError when it is not the declared content."""
+    known = declared.fingerprints[split]
+    result = check(known, found)
+    if result.content == "differs":
+        what = "images or labels" if declared.fields is None else "rows"
+        raise UserError(
+            f"{where}: {what} of `{declared.name}`, split `{split}`, are not those of the release "
+            f"(content {found.content[:12]}…, expected {str(known.content)[:12]}…); "
+            f"remove the files and {declared.how_to_get}."
+        )
+    return result
+
+
 def _verdict(found: str, known: list[str]) -> Literal["verified", "differs", "not on record"]:
     if not known:
         return "not on record"
@@ -99,7 +134,7 @@ def deviations(declared: DataSet, split: str, result: Check) -> list[Deviation]:
             what=f"order of the rows of {declared.name}, split {split}",
             paper="the official release",
             here=result.note or "an order that is not on record",
-            why=f"images and labels as a set: {result.content}",
+            why=f"{'images and labels' if declared.fields is None else 'rows'} as a set: {result.content}",
         )
     ]
 
@@ -108,11 +143,13 @@ def _arrays(images: Tensor, labels: Tensor) -> tuple[np.ndarray, np.ndarray]:
     return images.contiguous().numpy(), labels.contiguous().numpy().astype("<i8")
 
 
-def _header(array: np.ndarray) -> bytes:
-    return f"{array.dtype.name} {array.shape}\n".encode()
+def _header(column: Column) -> bytes:
+    if isinstance(column, np.ndarray):
+        return f"{column.dtype.name} {column.shape}\n".encode()
+    return f"bytes ({len(column)},)\n".encode()
 
 
-def _row(image: np.ndarray, label: np.int64) -> bytes:
-    digest = hashlib.sha256(image.data)
-    digest.update(label.tobytes())
-    return digest.digest()
+def _entries(column: Column) -> Iterator[bytes | memoryview]:
+    if not isinstance(column, np.ndarray):
+        return (len(entry).to_bytes(8, "little") + entry for entry in column)
+    return (entry.tobytes() if column.ndim == 1 else entry.data for entry in column)

@@ -7,41 +7,55 @@ from typing import Any
 
 import torch
 
-from repro.data import cache, stream
+from repro.data import cache, stream, tables
+from repro.data.alike import alike
 from repro.data.available import Files, available, decoded_path, find_decoded, find_files
 from repro.data.cache import Rows
 from repro.data.declare import DataSet, declaration
 from repro.data.decode import decode
 from repro.data.download import download
-from repro.data.fingerprint import Check, Fingerprint, check, deviations, fingerprint
+from repro.data.fingerprint import Check, Fingerprint, agreed, check, deviations, fingerprint
 from repro.data.images import ImageSet, image_set
+from repro.data.table import Table
 from repro.engine import keys
 from repro.errors import UserError, suggestion
 
 SMALL = 64  # pixels of a side
 
 
-def load(name: str, split: str) -> ImageSet:
-    """The split from the decoded cache, `$REPRO_DATA`, the hub's local cache, or an installed package.
+def load(name: str, split: str) -> Any:
+    """The split, a Table or for images an ImageSet, from the decoded cache, `$REPRO_DATA`, the hub's local cache, or an installed package.
 
     Nothing is downloaded. Raises UserError when the data is missing (with the way to get it), damaged, or
     not the declared content.
     """
     declared = _declared(name, split)
+    if declared.fields:
+        return _table(declared, split)
     if declared.varied:
         return _streamed(declared, split, _files(declared, split))
     return _image_set(declared, split, _rows(declared, split))
 
 
-def get(name: str, repo: str | None = None) -> list[ImageSet]:
+def get(name: str, repo: str | None = None) -> list[Any]:
     """All splits, downloaded from the hub if they are not here, decoded, verified, and kept.
 
     `repo` takes the place of the declared repository: another one, or a folder of Parquet files.
     """
     declared = declaration(name)
-    if repo is None and available(name):
+    if declared.source.derived:
+        get(declared.source.derived.of, repo)
+    if declared.source.derived or (repo is None and available(name)):
         return [load(name, split) for split in declared.splits]
-    files = download(declared, repo)
+    if declared.source.union:
+        for part in declared.source.union:
+            get(part)
+    elif declared.source.hub or not declared.fields:
+        files = download(declared, repo)
+    if declared.fields:
+        if declared.vocabulary and declared.vocabulary.of:
+            get(declared.vocabulary.of)
+        return [_table(declared, s) for s in declared.splits]
     if declared.varied:
         return [_streamed(declared, s, files[s]) for s in declared.splits]
     return [_image_set(declared, s, _decoded(declared, s, files[s])) for s in declared.splits]
@@ -50,6 +64,8 @@ def get(name: str, repo: str | None = None) -> list[ImageSet]:
 def verify(name: str, split: str) -> Check:
     """Computes the fingerprint of what `load` gives anew. Decoded data that has changed is made again."""
     declared = _declared(name, split)
+    if declared.fields:
+        return check(declared.fingerprints[split], tables.made(declared, split).fingerprint)
     if declared.varied:
         files = _files(declared, split)
         images, labels = stream.opened(declared, split, files)
@@ -65,11 +81,13 @@ def verify(name: str, split: str) -> Check:
     return verify(name, split)
 
 
-def look_alike(name: str, split: str, n: int, key: int) -> ImageSet:
-    """`n` random images of the set's shape, for trials of the wiring: noise (from `key`) around a colour for
-    each class, the same in all splits; about four images a class. Equal arguments give equal images. Colour
-    images have no more than 64×64 pixels."""
+def look_alike(name: str, split: str, n: int, key: int) -> Any:
+    """`n` random samples of the set's shape, for trials of the wiring, a Table or ImageSet. Images are noise (from
+    `key`) around a colour for each class, the same in all splits; about four images a class. Equal arguments give
+    equal samples. Colour images have no more than 64×64 pixels. For other kinds see `repro.data.alike`."""
     declared = _declared(name, split)
+    if declared.fields:
+        return alike(declared, split, n, key)
     classes = declared.classes_in(split)
     channels, height, width = declared.shape
     if channels == 3:
@@ -92,6 +110,21 @@ def _declared(name: str, split: str) -> DataSet:
     return declared
 
 
+def _table(declared: DataSet, split: str) -> Table:
+    made = tables.made(declared, split)
+    result = agreed(declared, split, made.fingerprint, made.where)
+    return Table(
+        fields=made.fields,
+        name=declared.name,
+        split=split,
+        shape=declared.shape,
+        classes=declared.classes_in(split),
+        facts=made.facts,
+        fingerprint=made.fingerprint,
+        deviations=deviations(declared, split, result),
+    )
+
+
 def _image_set(declared: DataSet, split: str, rows: Rows) -> ImageSet:
     return image_set(rows.images, rows.labels, **_facts(declared, split, rows.fingerprint, rows.where))
 
@@ -105,13 +138,7 @@ def _streamed(declared: DataSet, split: str, files: Files) -> ImageSet:
 
 def _facts(declared: DataSet, split: str, found: Fingerprint, where: str) -> dict[str, Any]:
     """What is to be known of a split beside images and labels. Raises UserError when they are not the declared."""
-    result = check(declared.fingerprints[split], found)
-    if result.content == "differs":
-        raise UserError(
-            f"{where}: images or labels of `{declared.name}`, split `{split}`, are not those of the release "
-            f"(content {found.content[:12]}…, expected "
-            f"{str(declared.fingerprints[split].content)[:12]}…); remove the files and {declared.how_to_get}."
-        )
+    result = agreed(declared, split, found, where)
     return {
         "name": declared.name,
         "split": split,
@@ -125,8 +152,8 @@ def _facts(declared: DataSet, split: str, found: Fingerprint, where: str) -> dic
 
 def _rows(declared: DataSet, split: str) -> Rows:
     """The rows as they are found, not yet compared with the declared fingerprints."""
-    if declared.source.bundled:
-        return _bundled(declared.source.bundled, split)
+    if function := declared.source.bundled or (declared.source.derived and declared.source.derived.by):
+        return _given(function, split)
     files = find_files(declared, split)
     path = find_decoded(declared, split, files)
     rows = cache.read(path, (declared.splits[split], *declared.shape)) if path else None
@@ -152,7 +179,7 @@ def _decoded(declared: DataSet, split: str, files: Files) -> Rows:
     return rows
 
 
-def _bundled(function: str, split: str) -> Rows:
+def _given(function: str, split: str) -> Rows:
     module, _, name = function.partition(":")
     images, labels = map(torch.from_numpy, getattr(import_module(module), name)(split))
     return Rows(images, labels, fingerprint(images, labels), module)

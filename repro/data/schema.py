@@ -26,10 +26,10 @@ class Fingerprints(Part):
 
 
 class Columns(Part):
-    """The columns of the Parquet files: `image` holds encoded images, `label` integers from 0."""
+    """The columns of the Parquet files of images: `image` holds encoded images, `label` integers from 0."""
 
-    image: str
-    label: str
+    image: str = ""
+    label: str = ""
 
 
 class Hub(Columns):
@@ -46,19 +46,35 @@ class Hub(Columns):
     gated: bool = False
 
 
+Function = Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]
+
+
+class Derived(Part):
+    """A set that the function `module:function` makes of another one; arguments and results are as of `bundled`."""
+
+    of: str
+    by: Function
+
+
 class Source(Part):
     """Where the data comes from; exactly one of these.
 
     `hub`; `parquet`, when the user has to bring the files; `bundled`, a function `module:function` that
-    takes the split's name and returns images (n, C, H, W) uint8 and labels (n,) as numpy arrays.
+    takes the split's name and returns images (n, C, H, W) uint8 and labels (n,) as numpy arrays, or for a set with
+    `fields` a mapping from columns to values (n,); `union`, the training texts of other sets, from the columns given
+    for each, as the column `text`: every different text once, in the order of their first
+    occurrence; `derived`, when a function makes it of another set.
     """
 
     hub: Hub | None = None
     parquet: Columns | None = None
-    bundled: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")] | None = None
+    bundled: Function | None = None
+    union: Annotated[dict[str, tuple[str, ...]], Field(min_length=1)] | None = None
+    derived: Derived | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Source:
-        if sum(value is not None for value in (self.hub, self.parquet, self.bundled)) != 1:
-            raise ValueError("needs exactly one of `hub`, `parquet`, `bundled`")
+        given = (self.hub, self.parquet, self.bundled, self.union, self.derived)
+        if sum(value is not None for value in given) != 1:
+            raise ValueError("needs exactly one of `hub`, `parquet`, `bundled`, `union`, `derived`")
         return self

@@ -27,7 +27,7 @@ class Ragged:
         """index (m,) -> those entries, in that order."""
         lengths = self.lengths[index]
         starts = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
-        within = torch.arange(int(starts[-1])) - starts[:-1].repeat_interleave(lengths)
+        within = torch.arange(int(starts[-1]), device=starts.device) - starts[:-1].repeat_interleave(lengths)
         return Ragged(self.values[self.starts[:-1][index].repeat_interleave(lengths) + within], starts)
 
     @property
@@ -37,16 +37,50 @@ class Ragged:
 
     def padded(self, length: int, fill: int | float = 0) -> Tensor:
         """(n, length, …): the first `length` values of each entry, and `fill` where it has fewer."""
-        place = self.starts[:-1, None] + torch.arange(length)
-        beyond = torch.arange(length) >= self.lengths[:, None]
-        found = self.values[place.clamp(max=max(len(self.values) - 1, 0))]
+        places = torch.arange(length, device=self.starts.device)
+        beyond = places >= self.lengths[:, None]
+        if not len(self.values):
+            return self.values.new_full((len(self), length, *self.values.shape[1:]), fill)
+        found = self.values[(self.starts[:-1, None] + places).clamp(max=len(self.values) - 1)]
         return found.masked_fill(beyond.view(*beyond.shape, *[1] * (found.dim() - 2)), fill)
+
+    def to(self, device: torch.device) -> Ragged:
+        return Ragged(self.values.to(device), self.starts.to(device))
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Places in one long sequence: entry i is what follows from `values[at[i]]` on, with at (n,) int64."""
+
+    values: Tensor
+    at: Tensor
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    def __getitem__(self, index: Tensor) -> Stream:
+        """index (m,) -> those entries, in that order."""
+        return Stream(self.values, self.at[index])
+
+    def padded(self, length: int, fill: int | float = 0) -> Tensor:
+        """(n, length, …): the first `length` values of each entry, as those of `Ragged`.
+
+        Entries that begin too near the end begin earlier, so that all are full; `fill` stands at the end only of a
+        sequence that is shorter than that.
+        """
+        first = self.at.clamp(max=max(len(self.values) - length, 0))
+        whole = Ragged(self.values, torch.tensor([0, len(self.values)], device=self.at.device))
+        values = whole.padded(max(length, len(self.values)), fill)[0]
+        return values[first[:, None] + torch.arange(length, device=self.at.device)]
+
+    def to(self, device: torch.device) -> Stream:
+        return Stream(self.values.to(device), self.at.to(device))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
     """Fields have a length, and give a selection of their entries for a tensor of numbers: tensors (n, …) on the CPU,
-    `Ragged` ones, or images that stay encoded.
+    `Ragged` ones, a `Stream`, or images that stay encoded.
 
     `labels`, where there are any, are the field `label` (n,) int64 below `classes`, −1 for samples without.
     `shape` is that of a sample as networks see it: (C, H, W) of images, (d,) of features, (length, vocabulary) of

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from repro.data.declare import declaration
 from repro.engine import memory
 from repro.engine.batches import Batches
 from repro.engine.memory import Place
 from repro.engine.plan import batch_plan
-from repro.options import SampledOptions, TrainingOptions
+from repro.engine.sizes import batches_of
+from repro.options import TrainingOptions
 from repro.recipes.schema import Recipe
 
 GB = 2**30
@@ -39,20 +39,6 @@ def _memory(needed: float, limit: float) -> str:
     """`3.1 GB a process, of 16.0 that it may take`, and what to do when it is more."""
     text = f"{needed / GB:.1f} GB a process, of {limit / GB:.1f} that it may take"
     return text if needed <= limit else f"{text}: too much; use a smaller --micro-batch or another machine"
-
-
-def batches_of(recipe: Recipe, stage: TrainingOptions) -> Batches:
-    """The batches of a stage that trains, as far as they are known before its data is read."""
-    data = stage.data or SampledOptions()
-    declared = declaration(data.set or str(recipe.dataset))
-    split: str = data.split or getattr(stage, "split", "train")
-    samples = round(getattr(stage, "fraction", 1) * declared.splits[split])
-    for one in data.slice:
-        samples = one.rows(samples, declared.classes_in(split))
-    size = stage.batch.size
-    if data.sampler:  # its rows are groups of samples, and there is always another batch of them
-        samples = max(size, samples // size * size)
-    return Batches(samples, size, stage.epochs, stage.batch.drop_last, 0, stage.steps)
 
 
 def length(stage: TrainingOptions, batches: Batches) -> str:

@@ -25,6 +25,7 @@ from repro.recipes.schema import Recipe
 # Measured on a processor with AVX-512 and without AMX; the workspaces of kernels may differ on others.
 STARTED = 70 * 2**20  # what the first steps of a process add on a CPU: compiled kernels, buffers of threads
 HOLES = {"cpu": 1.5, "cuda": 1.1}  # what tensors take, small ones of a CPU's heap, all of a GPU's cache
+ENTRY = 8  # bytes of a number that is not a pixel, at most
 MAPPED = 1.05  # what large ones take on a CPU, with the workspaces of kernels
 
 
@@ -120,8 +121,7 @@ def loaded_by(recipe: Recipe, stage: str) -> set[str]:
     """The splits that have been loaded by the time that a stage trains: those of the stages before it, too."""
     loaded: set[str] = set()
     for name, options in recipe.stages.items():
-        loaded.add(getattr(options, "split", "train"))
-        loaded |= {"test"} if hasattr(options, "of") else set()
+        loaded |= {*options.splits}
         if name == stage:
             break
     return loaded
@@ -133,6 +133,8 @@ def images(recipe: Recipe, stage: str, device: str, splits: Mapping[str, int]) -
     On a CPU they are those that have been loaded and the part of them that the stage copies, if it trains on a part.
     """
     options, declared = recipe.stages[stage], declaration(str(recipe.dataset))
+    if declared.fields:
+        return sum(splits[name] for name in loaded_by(recipe, stage)) * ENTRY * declared.shape[0]
     split, part = getattr(options, "split", "train"), getattr(options, "fraction", 1.0)
     seen = splits[split] if part == 1 else max(round(part * splits[split]), declared.classes_in(split))
     loaded = sum(splits[name] for name in loaded_by(recipe, stage)) if device == "cpu" else 0

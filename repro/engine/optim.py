@@ -27,6 +27,10 @@ def build(options: Optimizer, parameters: Iterable[Any]) -> torch.optim.Optimize
         )
         sgd.register_step_pre_hook(_begin_momentum)
         return sgd
+    if o.name == "adagrad":
+        return torch.optim.Adagrad(trained, o.lr, weight_decay=o.weight_decay)
+    if o.name == "adadelta":
+        return torch.optim.Adadelta(trained, o.lr, weight_decay=o.weight_decay)
     adam = torch.optim.Adam if o.name == "adam" else torch.optim.AdamW
     return adam(trained, o.lr, o.betas or (0.9, 0.999), weight_decay=o.weight_decay, fused=fused)
 
@@ -84,6 +88,8 @@ def _curve(schedule: Schedule, at: float, epochs: int) -> float:
     done = (at - begin) / max(epochs - begin, 1)
     if schedule.name == "cosine":
         return schedule.end + (1 - schedule.end) * (1 + math.cos(math.pi * done)) / 2
+    if schedule.angle is not None:
+        return math.cos(math.pi * schedule.angle * done)
     if schedule.name == "exponential":
         return schedule.end**done
     if schedule.name == "step":

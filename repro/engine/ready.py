@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from repro.engine.describe import batches_of
 from repro.engine.plan import batch_plan
+from repro.engine.sizes import batches_of
 from repro.errors import UserError
 from repro.options import TrainingOptions
 from repro.recipes.feasible import Machine, obstacle

@@ -8,24 +8,36 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from math import prod
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from repro import components
-from repro.data.declare import declaration
+from repro.data.declare import DataSet, declaration
+from repro.data.load import look_alike
+from repro.data.table import Table
 from repro.engine import checkpoint, optim
 from repro.engine.allocation import HEAP
 from repro.engine.blank import Bytes, Count, Rehearsal
+from repro.engine.draws import Draws
 from repro.engine.fit import undoing
 from repro.engine.keys import key
 from repro.engine.method import Method, call
 from repro.engine.plan import BatchPlan
+from repro.engine.sizes import rows_in
+from repro.engine.streams import named, scalars_of
 from repro.networks.batchnorm import convert
+from repro.networks.build import meet
 from repro.networks.layout import channels_last
-from repro.options import Views
+from repro.options import SampledOptions, Views
 from repro.views.augment import Augment
+from repro.views.draws import Draws as ViewDraws
+from repro.views.feed import kind_of, rows_of
+
+FEW = 32  # samples of a stand-in
+WHEN = {"step": 10, "total": 20, "epoch": 1, "epochs": 2, "per_epoch": 10}  # all parts train by then
 
 
 @dataclass(frozen=True)
@@ -53,22 +65,64 @@ def peak(options: Any, stages: Any, dataset: str, place: Place, plan: BatchPlan)
     The step is rehearsed on the CPU for a GPU too, where, as torch manages the memory, all count as small. `options`
     are those of a stage that trains, `stages` the names and options of all of its recipe.
     """
-    declared = declaration(dataset)
-    samples = declared.splits[getattr(options, "split", "train")]
+    table = stand_in(options, dataset)
+    inputs, facts = one_row(options, dataset)
     with torch.device("meta"):
         made = method(options, dict(stages), dataset)
     channels_last(made)
+    meet(made, table)
     rehearsal = Rehearsal(HEAP if place.device == "cpu" else sys.maxsize)
     twin = rehearsal.twin(made)
     with rehearsal:
-        return _Rehearsed(rehearsal, twin, options, declared.shape, samples, place, plan).peak()
+        return _Rehearsed(rehearsal, twin, options, table, inputs, facts, place, plan).peak()
+
+
+def source(options: Any, dataset: str) -> tuple[DataSet, str]:
+    """The data set that a stage trains on, and the split."""
+    data = options.data or SampledOptions()
+    return declaration(data.set or dataset), str(data.split or getattr(options, "split", "train"))
 
 
 def method(options: Any, stages: Any, dataset: str) -> Any:
     """What a stage trains, with fresh weights."""
-    declared = declaration(dataset)
-    classes = declared.classes_in(getattr(options, "split", "train"))
-    return components.load(("stages",), options.kind).method(options, stages, declared.shape, classes)
+    declared, split = source(options, dataset)
+    kind = components.load(("stages",), options.kind)
+    return kind.method(options, stages, declared.shape, declared.classes_in(split))
+
+
+def stand_in(options: Any, dataset: str) -> Table:
+    """A few samples like those that a stage trains on."""
+    declared, split = source(options, dataset)
+    table: Table = look_alike(declared.name, split, FEW, key("memory"))
+    return table
+
+
+def one_row(options: Any, dataset: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Inputs and facts of one row (1, *group, …), all zero, for all streams of a stage."""
+    inputs: dict[str, Tensor] = {}
+    facts: dict[str, Tensor] = {}
+    sampler = options.data.sampler if options.data else None
+    streams = {"": (options, sampler.group if sampler else ())}
+    for name, stream in (options.streams or {}).items():
+        group = stream.sampler.group if stream.sampler else ()
+        streams[name] = (SimpleNamespace(data=stream, views=stream.views), (stream.ratio, *group))
+    for name, (stream, group) in streams.items():
+        declared, split = source(stream, dataset)
+        table = look_alike(declared.name, split, FEW, key("memory"))
+        for field, x in _one(stream.views, declared, table).items():
+            inputs[named(name, field)] = x.new_zeros(1, *group, *x.shape[1:])
+        for field, x in {**scalars_of(table), "index": table.labels}.items():
+            facts[named(name, field)] = x.new_zeros(1, *group)
+    return inputs, facts
+
+
+def _one(views: Any, declared: DataSet, table: Table) -> dict[str, Tensor]:
+    """The views of one sample."""
+    if isinstance(views, Views):
+        return blank_views(views, declared.shape, 1)
+    index, device = torch.zeros(1, dtype=torch.int64), torch.device("cpu")
+    made: dict[str, Tensor] = kind_of(views)(rows_of(table, index, device), ViewDraws(0, 0, index))
+    return made
 
 
 @dataclass
@@ -78,25 +132,27 @@ class _Rehearsed:
     count: Rehearsal
     method: Method
     options: Any
-    image: tuple[int, ...]
-    samples: int
+    table: Table
+    inputs: dict[str, Tensor]
+    facts: dict[str, Tensor]
     place: Place
     plan: BatchPlan
 
     def peak(self) -> Peak:
         method, o = self.method, self.options
         method.apart = o.batch.bn_views == "apart"
-        call(method.begin, {"samples": self.samples})
+        samples = rows_in(self.options, self.table.name)
+        call(method.begin, {"samples": samples, "table": self.table})
         self.span = convert(method)
         optimizer = optim.build(o.optimizer, optim.groups(o.optimizer, method))
         for p in method.parameters():
             p.grad = torch.empty_like(p) if p.requires_grad else None
         optimizer.step()
         state = self._without_gradients(self.count.now)
-        views = blank_views(o.views, self.image, max(self.plan.shares(self.plan.size)))
-        when = {"step": 10, "total": 20, "epoch": 1, "epochs": 2, "per_epoch": 10}  # all parts train by then
+        views = _rows(self.inputs, max(self.plan.shares(self.plan.size)))
+        when = WHEN
         undo = undoing(method)  # as the engine does, which may give a step up
-        call(method.before_step, when)
+        call(method.before_step, {**when, "features": lambda: self._features(samples)})
         embedded = self._step(optimizer, views)
         standing = self.count.now
         call(method.after_step, {**when, **embedded})
@@ -113,22 +169,23 @@ class _Rehearsed:
             now = now if p.grad is None else now.plus(-p.grad.nbytes, self.count.heap)
         return now
 
-    def _facts(self, n: int) -> dict[str, Tensor]:
-        index = torch.zeros(n, dtype=torch.int64)
-        return {"label": index, "index": index}
+    def _features(self, samples: int) -> Tensor:
+        """Those of the whole set."""
+        return torch.empty(samples, self.method.encoder.dim)  # type: ignore[call-overload]
 
     def _step(self, optimizer: torch.optim.Optimizer, views: dict[str, Tensor]) -> dict[str, Tensor]:
         method, plan, cached = self.method, self.plan, self.plan.cached
         method.train()
         optimizer.zero_grad(set_to_none=True)
-        facts = self._facts(plan.size)
+        facts = _rows(self.facts, plan.size)
         if method.shuffles:
             with torch.no_grad():
                 facts |= self._whole(self._embed(method.keys, views, facts))
         with torch.set_grad_enabled(not cached):
             part = self._embed(method.embed, views, facts)
         whole = {name: x.requires_grad_(x.is_floating_point()) for name, x in self._whole(part).items()}
-        call(method.loss, facts | whole).backward()
+        loss = call(method.loss, {**facts, **whole, **self._drawing(plan.size)})
+        (loss["loss"] if isinstance(loss, dict) else loss).backward()
         parts = {name: x.detach().clone() for name, x in whole.items()} if cached else {}  # of all chunks
         part = self._embed(method.embed, views, facts) if cached else part
         pairs = [(x, whole[name].grad) for name, x in part.items() if x.requires_grad]
@@ -152,15 +209,28 @@ class _Rehearsed:
         span.groups, span.size, span.total = chunk.groups, self.plan.span, self.plan.size
         span.synchronised = self.plan.synchronised(self.plan.size)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.place.precision == "bf16"):
-            embedded = call(function, {name: x[:n] for name, x in (views | facts).items()})
+            given = {name: x[:n] for name, x in (views | facts).items()}
+            embedded = call(function, {**given, **self._drawing(n)})
         return {name: x.to(torch.promote_types(x.dtype, torch.float32)) for name, x in embedded.items()}
+
+    def _drawing(self, n: int) -> dict[str, Any]:
+        return {**WHEN, "draws": Draws(0, 0, n, torch.device("cpu"))}
 
     def _making_views(self, standing: Bytes) -> Bytes:
         """What is alive while the next step's views are made, beside those of this one."""
-        n, shape = max(self.plan.shares(self.plan.size)), self.options.views.shape(self.image)
-        size = n * bytes_a_sample(self.options.views, self.image)
+        if not isinstance(self.options.views, Views):
+            return standing  # they are small
+        image = declaration(self.table.name).shape
+        group = self.facts["index"].numel()
+        n, shape = group * max(self.plan.shares(self.plan.size)), self.options.views.shape(image)
+        size = n * bytes_a_sample(self.options.views, image)
         small = 4 * n * prod(shape) < self.count.heap
         return Bytes(standing.small + size * small, standing.large + size * (not small))
+
+
+def _rows(one: dict[str, Tensor], n: int) -> dict[str, Tensor]:
+    """n rows, all zero, like the one."""
+    return {name: torch.zeros(n, *x.shape[1:], dtype=x.dtype) for name, x in one.items()}
 
 
 def copy_to_save(method: nn.Module, optimizer: torch.optim.Optimizer, device: str) -> None:

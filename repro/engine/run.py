@@ -21,7 +21,7 @@ from repro.engine.budget import Deadline
 from repro.engine.finish import edited, finish
 from repro.engine.keys import key
 from repro.engine.setup import Setup
-from repro.engine.stage import Context, Outcome
+from repro.engine.stage import Context, Outcome, fewer_rows
 from repro.errors import UserError
 from repro.host import code_version, packages
 from repro.recipes.load import recipe_hash, with_fewer_rounds
@@ -206,7 +206,7 @@ def shrunk(recipe: Recipe) -> Recipe:
     """The recipe with few rounds and every stage made small enough for a smoke run."""
     recipe = with_fewer_rounds(recipe, SMOKE_ROUNDS)
     stages = {
-        name: components.load(("stages", "experiments"), options.kind).smoke(options)
+        name: fewer_rows(components.load(("stages", "experiments"), options.kind).smoke(options))
         for name, options in recipe.stages.items()
     }
     return recipe.model_copy(update={"stages": stages})

@@ -19,6 +19,7 @@ from repro.engine.keys import key
 from repro.engine.method import Method
 from repro.engine.setup import Setup
 from repro.options import DataOptions, Options, StageOptions, references
+from repro.options.data import SamplerOptions, SliceOptions
 from repro.recipes.schema import Deviation, Recipe
 
 
@@ -133,9 +134,24 @@ class Stage:
         return options
 
 
+def fewer_rows(value: Any) -> Any:
+    """Options, or values in them, with all slices and samplers as they are for the few samples of a smoke run."""
+    if isinstance(value, SliceOptions):
+        return components.load(("data.slices",), value.name).smoke(value)
+    if isinstance(value, SamplerOptions):
+        return components.load(("data.samplers",), value.name).smoke(value)
+    if isinstance(value, Options):
+        fields = {name: getattr(value, name) for name in type(value).model_fields}
+        return value.model_copy(update={name: fewer_rows(field) for name, field in fields.items()})
+    if isinstance(value, tuple):
+        return tuple(map(fewer_rows, value))
+    return {name: fewer_rows(one) for name, one in value.items()} if isinstance(value, dict) else value
+
+
 def tiny(options: Any) -> Any:
     """The options of a training stage shrunk to one epoch of small batches of small views."""
-    batch = options.batch.model_copy(update={"size": min(options.batch.size, 8), "bn_span": None})
+    most = 4 if options.data and options.data.sampler else 8  # rows may be classes, of which there are four
+    batch = options.batch.model_copy(update={"size": min(options.batch.size, most), "bn_span": None})
     schedule = options.schedule.model_copy(update={"warmup_epochs": 0, "warmup": None})
     length = {"epochs": 1} if options.steps is None else {"steps": 2}
     views = capped(options.views, 48)
@@ -143,9 +159,13 @@ def tiny(options: Any) -> Any:
 
 
 def capped(value: Any, most: int) -> Any:
-    """Options, or values in them, with every whole number above `most` set to it: the same wiring, but smaller."""
+    """Options, or values in them, with every whole number above `most` set to it: the same wiring, but smaller.
+
+    What options call `fixed`, because it belongs to the data, stays.
+    """
     if isinstance(value, Options):
-        fields = {name: getattr(value, name) for name in type(value).model_fields}
+        fixed = getattr(value, "fixed", ())
+        fields = {name: getattr(value, name) for name in type(value).model_fields if name not in fixed}
         return value.model_copy(update={name: capped(field, most) for name, field in fields.items()})
     if isinstance(value, tuple):
         return tuple(capped(one, most) for one in value)

@@ -69,7 +69,7 @@ class Streams(ExitStack):
         for name, source in self.feeds.items():
             shape = self._needed(name, step).shape
             for field, x in source(step).items():
-                found[_named(name, field)] = x.unflatten(0, shape)
+                found[named(name, field)] = x.unflatten(0, shape)
         return found
 
     def facts(self, step: int) -> Fields:
@@ -78,7 +78,7 @@ class Streams(ExitStack):
         for name, scalars in self.facts_of.items():
             index = self._index(name, step).to(self.device)
             own = {field: x[index] for field, x in scalars.items()} | {"index": index}
-            found |= {_named(name, field): x for field, x in own.items()}
+            found |= {named(name, field): x for field, x in own.items()}
         return found
 
     def _facts(self, table: Table) -> Fields:
@@ -119,5 +119,5 @@ def facts_of(table: Table, index: Tensor, device: torch.device) -> Fields:
     return {**{name: x[index].to(device) for name, x in scalars_of(table).items()}, "index": index.to(device)}
 
 
-def _named(stream: str, field: str) -> str:
+def named(stream: str, field: str) -> str:
     return f"{stream}_{field}" if stream else field

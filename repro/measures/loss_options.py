@@ -9,3 +9,4 @@ from repro.options.data import MeasureOptions
 
 class LossOptions(MeasureOptions):
     metrics: ClassVar[tuple[str, ...]] = ("loss",)
+    labelled: ClassVar[bool] = False

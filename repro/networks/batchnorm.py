@@ -8,6 +8,8 @@ the mean of the groups' statistics, also when gradient caching goes through a ch
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -165,3 +167,17 @@ def convert(network: nn.Module) -> Span:
         layer.span = span
         layer.seen = torch.zeros(0) if layer.running_mean is None else layer.running_mean.new_zeros(size)
     return span
+
+
+@contextmanager
+def unlearning(network: nn.Module) -> Iterator[None]:
+    """Within, BatchNorm normalises by the batch as in training, and its running statistics learn nothing of it."""
+    layers: list[Any] = [m for m in network.modules() if isinstance(m, _BatchNorm)]
+    spans = {id(m.span): m.span for m in layers if isinstance(m, SpanBatchNorm)}.values()
+    before = [(span, "collect", span.collect) for span in spans]
+    before += [(m, "momentum", m.momentum) for m in layers if not isinstance(m, SpanBatchNorm)]
+    for owner, name, _ in before:
+        setattr(owner, name, 0)
+    yield
+    for owner, name, value in before:
+        setattr(owner, name, value)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from repro.networks.mlp_options import MLPOptions
 
-_ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU}
+ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU}
 
 
 def perceptron(widths: Sequence[int], activation: type[nn.Module] = nn.ReLU) -> nn.Sequential:
@@ -24,7 +24,7 @@ class MLP(nn.Module):
     """images (n, C, H, W) -> features (n, dim), dim the last of the `hidden` widths.
 
     Each layer is linear, then BatchNorm if `norm`, then the activation; also the last, as in the other
-    backbones, so that what is learnt on top is the head's.
+    backbones, so that what is learnt on top is the head's, unless that is to be `linear`.
     """
 
     Options = MLPOptions
@@ -35,8 +35,8 @@ class MLP(nn.Module):
         for fan_in, fan_out in pairwise((prod(shape), *options.hidden)):
             layers.append(nn.Linear(fan_in, fan_out, bias=not options.norm))
             layers += [nn.BatchNorm1d(fan_out)] if options.norm else []
-            layers.append(_ACTIVATIONS[options.activation]())
-        self.net = nn.Sequential(*layers)
+            layers.append(ACTIVATIONS[options.activation]())
+        self.net = nn.Sequential(*layers[:-1] if options.last == "linear" else layers)
         self.dim = options.hidden[-1]
 
     def forward(self, images: Tensor) -> Tensor:

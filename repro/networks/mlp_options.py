@@ -14,3 +14,5 @@ class MLPOptions(NetworkOptions):
     """What follows each layer, the last one too."""
     norm: bool = False
     """Whether BatchNorm stands before each activation; the layers then have no bias."""
+    last: Literal["linear"] | None = None
+    """Whether the last layer has no activation (default: it has)."""

@@ -22,3 +22,5 @@ class SmallResNetOptions(NetworkOptions):
     """The channels of the first stage; the others have 2 and 4 times as many."""
     stride: PositiveInt = 1
     """The stem's stride, 1 in the paper; 2 makes the network four times cheaper."""
+    stem_width: PositiveInt | None = None
+    """Channels of the stem (default: `width`); 32 with a `width` of 64 is "×4" in the distillation literature."""

@@ -54,6 +54,11 @@ class Transformer(nn.Module):
 
 def sinusoids(length: int, width: int) -> Tensor:
     """(length, width): sin(p/10000^(2i/width)) and its cosine in the columns 2i and 2i + 1 (section 3.5)."""
+    return sines(torch.arange(length), width)
+
+
+def sines(place: Tensor, width: int) -> Tensor:
+    """The same at any places (n,) -> (n, width)."""
     rates = torch.exp(torch.arange(0, width, 2) * (-math.log(10000) / width))
-    angles = torch.arange(length)[:, None] * rates
+    angles = place[:, None] * rates
     return torch.stack([angles.sin(), angles.cos()], -1).flatten(1)

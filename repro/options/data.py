@@ -13,10 +13,14 @@ from repro.options.choose import chosen, schema
 
 
 class SamplerOptions(ComponentOptions):
-    """Options of a way to draw batches, chosen by `name`."""
+    """Options of a way to draw batches, chosen by `name`; a row is a `group` of samples, () a single one."""
 
     name: str
     """The sampler."""
+
+    @property
+    def group(self) -> tuple[int, ...]:
+        return ()
 
 
 class SliceOptions(ComponentOptions):
@@ -33,13 +37,26 @@ class SliceOptions(ComponentOptions):
 
 
 class MeasureOptions(ComponentOptions):
-    """Options of a measure, chosen by `name`: what it gives, and the splits it needs, the evaluated one last."""
+    """Options of a measure, chosen by `name`: what it gives, and what it needs.
+
+    It is given the `splits`, the evaluated one last. `part` is what it measures unless the recipe says otherwise: the
+    features of the `encoder`, or what the `head` makes of them; where it `classifies`, these are logits of classes.
+    `labelled` says whether it needs the label of every sample.
+    """
 
     metrics: ClassVar[Any] = ()
     splits: ClassVar[Any] = ("test",)
+    part: ClassVar[Any] = "encoder"
+    classifies: ClassVar[Any] = False
+    labelled: ClassVar[Any] = True
 
     name: str
     """The measure."""
+
+    @property
+    def others(self) -> tuple[Any, ...]:
+        """Other data (`DataOptions`) that it needs beside the splits, and is given after those but the last."""
+        return ()
 
 
 def _slices(value: Any) -> Any:

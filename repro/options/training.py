@@ -29,7 +29,7 @@ class Batch(Options):
 class Optimizer(Options):
     """The update rule."""
 
-    name: Literal["sgd", "adam", "adamw", "lars"] = "sgd"
+    name: Literal["sgd", "adam", "adamw", "lars", "adagrad", "adadelta"] = "sgd"
     """The update rule."""
     lr: Annotated[PositiveFloat, Field(le=10**6)]
     """The learning rate, after any scaling with the batch."""
@@ -76,12 +76,12 @@ class Schedule(Options):
     """The learning rate over the run, as a factor on the optimizer's `lr`.
 
     `constant`; `cosine` from 1 to `end`; `exponential` from 1 to `end`, by the same share each epoch; `step`:
-    times `gamma` after each epoch of `milestones`.
+    times `gamma` after each epoch of `milestones`; `arc`: the cosine of an angle that grows from 0 to `angle` · π.
     A warm-up rises linearly to the value that the schedule has at its end. Where the stage's length is given in
     `steps`, what counts epochs here counts steps.
     """
 
-    name: Literal["constant", "cosine", "exponential", "step"] = "constant"
+    name: Literal["constant", "cosine", "exponential", "step", "arc"] = "constant"
     """The curve of the learning rate."""
     end: NonNegativeFloat = 0.0
     """The factor at the end of `cosine` and `exponential`."""
@@ -89,6 +89,8 @@ class Schedule(Options):
     """The epochs after which `step` multiplies the rate by `gamma`."""
     gamma: PositiveFloat = 0.1
     """The factor of `step`."""
+    angle: Probability | None = None
+    """The angle of `arc` at the end, as a share of π."""
     warmup_epochs: NonNegativeInt = 0
     """The first epochs, over which the rate rises linearly."""
     warmup: NonNegativeInt | None = None
@@ -106,6 +108,8 @@ class Schedule(Options):
     def _ends_above_zero(self) -> Schedule:
         if self.name == "exponential" and not self.end:
             raise ValueError("`exponential` needs an `end` above 0")
+        if (self.name == "arc") != (self.angle is not None):
+            raise ValueError("`arc` and an `angle`, as a share of π, belong together")
         if self.warmup is not None and self.warmup_epochs:
             raise ValueError("`warmup` and `warmup_epochs` exclude each other")
         return self

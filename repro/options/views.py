@@ -9,6 +9,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     NonNegativeFloat,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     SerializeAsAny,
@@ -80,6 +81,35 @@ class Solarise(Options):
     """The value in 0..1 from which pixels are inverted."""
 
 
+class RandAugment(Options):
+    """`ops` operations one after the other, each drawn from a table of about 14 with a strength of its own.
+
+    The table and the draw of the strength are those of a `style`: `torchvision` (every operation with the strength
+    `magnitude` of 30), `fixmatch` (each with probability 1/2 and a strength of 1..`magnitude` − 1 of 10, as in its
+    PyTorch version), `torchssl` (any strength), `uda` (as `fixmatch`, with a table of its own).
+    """
+
+    style: Literal["torchvision", "fixmatch", "torchssl", "uda"]
+    """Whose table of operations and strengths."""
+    ops: PositiveInt = 2
+    """Operations an image."""
+    magnitude: Annotated[PositiveInt, Field(le=30)] | None = None
+    """The strength, in the unit of the style (default: torchvision 9, else 10)."""
+    first: bool | None = None
+    """Whether it acts on the whole image, before crop and flip, and not on the view."""
+    fill: Literal["black", "mean"] | None = None
+    """What shows where nothing of the image is: black (default), or the mean that views are normalised by."""
+
+
+class Cutout(Options):
+    """A square whose centre is any pixel is painted over, DeVries and Taylor 2017 (arXiv 1708.04552)."""
+
+    size: tuple[NonNegativeInt, PositiveInt] | PositiveInt
+    """Its side in pixels, or the range from which it is drawn; parts beyond the edge are lost."""
+    fill: Annotated[tuple[Probability, ...], Field(min_length=1)] | None = None
+    """Its colour in 0..1, per channel (default: the mean that views are normalised by)."""
+
+
 class Normalise(Options):
     """What is subtracted from each channel, and by what it is divided."""
 
@@ -114,6 +144,12 @@ class Views(Options):
     """A random resized crop."""
     pad_crop: PositiveInt | None = None
     """A crop of the view's size from the image, padded by so many pixels on each side."""
+    pad_with: Literal["reflection", "mean"] | None = None
+    """With what `pad_crop` pads: the image mirrored, or the mean that views are normalised by (default: black)."""
+    randaugment: RandAugment | None = None
+    """Some operations of many, with strengths of their own."""
+    cutout: Cutout | None = None
+    """A square that is painted over."""
     flip: Probability = 0.0
     """The probability of a horizontal flip."""
     jitter: Jitter | None = None
@@ -142,6 +178,8 @@ class Views(Options):
     def _one_kind_of_crop(self) -> Views:
         if self.crop and self.pad_crop:
             raise ValueError("`crop` and `pad_crop` exclude each other; switch one off with `null`")
+        if self.pad_with and not self.pad_crop:
+            raise ValueError("`pad_with` needs `pad_crop`")
         return self
 
 
@@ -164,6 +202,10 @@ class ViewOptions(ComponentOptions):
     def shape(self, sample: tuple[int, ...]) -> tuple[int, ...]:
         """That of a network's input, for samples of this shape."""
         return sample
+
+    def seeing(self, field: str) -> ViewOptions:
+        """The same of another field of the table."""
+        raise ValueError(f"views of kind `{self.kind}` are of one field only")
 
 
 def _read(value: Any) -> Any:

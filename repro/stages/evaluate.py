@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
 
 from repro import components
+from repro.data.images import ImageSet
 from repro.data.table import Table
 from repro.engine.features import accuracy, extract, frozen, labelled
+from repro.engine.keys import key
 from repro.engine.restore import mean_losses, restored
 from repro.engine.stage import Context, Outcome, Stage
 from repro.measures.base import Measured
@@ -32,8 +35,10 @@ class Evaluate(Stage):
             data = labelled(ctx, o.split, o.data)
             return Outcome(accuracy(self._outputs(ctx, data, "head").cpu(), data.labels))
         measure = components.load(("measures",), o.measure.name)(o.measure)
-        others = [self._measured(ctx, ctx.table(o.data, split)) for split in o.splits[:-1]]
-        return Outcome(measure(*others, self._measured(ctx, ctx.table(o.data, o.split))))
+        data = ctx.table(o.data, o.split)
+        tables = [ctx.table(o.data, split) for split in o.splits[:-1]]
+        tables += [_as_known(ctx.table(other, o.split), data) for other in o.measure.others]
+        return Outcome(measure(*(self._measured(ctx, table) for table in (*tables, data))))
 
     def _measured(self, ctx: Context, data: Table) -> Measured:
         stage: Any = ctx.recipe.stages[self.options.of]
@@ -41,16 +46,16 @@ class Evaluate(Stage):
         def losses() -> dict[str, float]:
             return mean_losses(ctx, restored(ctx, self.options.of, data), data, stage.views, stage.batch.size)
 
-        return Measured(data, partial(self._outputs, ctx, data, self.options.features or "encoder"), losses)
+        part = self.options.features or self.options.measure.part
+        return Measured(data, partial(self._outputs, ctx, data, part), losses, key(ctx.seed, "measure"))
 
     def _outputs(self, ctx: Context, data: Table, part: str, field: str | None = None) -> Tensor:
         """(n, …): what encoder, or encoder and head, make of the samples, or of another field in its place."""
         encoder, head = trained(ctx, self.options.of, data)
         network = nn.Sequential(encoder, head).eval() if part == "head" else encoder
         stage: Any = ctx.recipe.stages[self.options.of]
-        table = data if field is None else data.having(**{stage.views.field: data[field]})
         with frozen(network):
-            return extract(ctx, network, table, stage.views)
+            return extract(ctx, network, data, stage.views if field is None else stage.views.seeing(field))
 
     @classmethod
     def smoke(cls, options: Any) -> Any:
@@ -58,3 +63,10 @@ class Evaluate(Stage):
             return options
         kind = components.load(("measures",), options.measure.name)
         return options.model_copy(update={"measure": kind.smoke(options.measure)})
+
+
+def _as_known(table: Table, known: Table) -> Table:
+    """Images of another set, to be normalised as those that the network knows."""
+    if isinstance(table, ImageSet) and isinstance(known, ImageSet):
+        return replace(table, mean=known.mean, std=known.std)
+    return table

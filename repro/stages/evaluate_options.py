@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import model_validator
 
 from repro.options import Collection, DataOptions, Ref, StageOptions
 from repro.options.data import MeasureSpec
@@ -29,7 +31,7 @@ class EvaluateOptions(StageOptions):
 
     @property
     def needs(self) -> Mapping[str, tuple[str, ...]]:
-        return {"of": ("classifier",)} if self.measure is None else {}
+        return {"of": ("classifier",)} if self.measure is None or self.measure.classifies else {}
 
     @property
     def splits(self) -> Collection[str]:
@@ -37,4 +39,13 @@ class EvaluateOptions(StageOptions):
 
     @property
     def labelled(self) -> Collection[str]:
-        return () if self.measure else self.splits
+        return self.splits if self.measure is None or self.measure.labelled else ()
+
+    @model_validator(mode="after")
+    def _several_splits_differ(self) -> Self:
+        if self.measure and self.data and self.data.split and len(self.measure.splits) > 1:
+            raise ValueError(
+                f"measure `{self.measure.name}` compares the splits {' and '.join(self.measure.splits)}, and `data: "
+                "split:` would make them one; name the evaluated one with `split:`"
+            )
+        return self

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from repro.data.images import ImageSet
+from repro.data.slices.base import balanced
 from repro.engine.features import accuracy, extract, frozen, labelled
 from repro.engine.fit import fit
-from repro.engine.keys import key, permutation
+from repro.engine.keys import key
 from repro.engine.method import Method
 from repro.engine.stage import Context, Outcome, Stage, tiny
 from repro.methods.supervised.cross_entropy import CrossEntropy
@@ -68,13 +69,3 @@ def some(data: ImageSet, fraction: float, seed: int) -> ImageSet:
         return data
     index = balanced(data.labels, fraction, key(seed, "labelled"))
     return data.take(index)
-
-
-def balanced(labels: Tensor, fraction: float, key: int) -> Tensor:
-    """labels (n,) -> indices (m,), rising: of each class c with n_c samples, round(fraction · n_c), at least 1.
-
-    They are the first in an order that the key alone gives, so a smaller fraction is a part of a larger one.
-    """
-    order = permutation(key, len(labels))
-    by_class = order[labels[order].argsort(stable=True)].split(labels.bincount().tolist())
-    return torch.cat([own[: max(1, round(fraction * len(own)))] for own in by_class]).sort().values

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from repro.engine.features import accuracy, extract, frozen, labelled
 from repro.engine.method import unit
 from repro.engine.stage import Context, Outcome, Stage
+from repro.measures.knn import knn_votes
 from repro.networks.build import trained
 from repro.stages.knn_options import KNNOptions
 
@@ -36,20 +36,3 @@ class KNN(Stage):
         labels = train.labels.to(ctx.device)
         votes = knn_votes(bank, labels, queries, self.options.k, self.options.temperature, train.classes)
         return Outcome(accuracy(votes.cpu(), test.labels))
-
-
-def knn_votes(
-    bank: Tensor, labels: Tensor, queries: Tensor, k: int, temperature: float, classes: int
-) -> Tensor:
-    """bank (N, d) and queries (m, d) on the unit sphere, labels (N,) -> votes (m, classes), −∞ for none.
-
-    The weights are those over that of the nearest image, which no temperature lets overflow.
-    """
-    parts = []
-    for some in queries.split(1024):
-        cosine, nearest = (some @ bank.T).topk(min(k, len(bank)), dim=1)
-        chosen, weights = labels[nearest], ((cosine - cosine[:, :1]) / temperature).exp()
-        votes = weights.new_zeros(len(some), classes).scatter_add_(1, chosen, weights)
-        voted = torch.zeros_like(votes, dtype=torch.bool).scatter_(1, chosen, True)
-        parts.append(votes.masked_fill_(~voted, -torch.inf))
-    return torch.cat(parts)

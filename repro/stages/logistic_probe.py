@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from repro.engine.features import accuracy, extract, frozen, labelled
 from repro.engine.keys import key
 from repro.engine.stage import Context, Outcome, Stage
 from repro.errors import UserError
+from repro.measures.logistic import best, fitted, held_out, logits
 from repro.networks.build import trained
-from repro.stages.fine_tune import balanced
 from repro.stages.logistic_probe_options import LogisticProbeOptions
-
-HELD_OUT = 0.1  # of each class's training images, when C is chosen
 
 
 class LogisticProbe(Stage):
@@ -54,48 +49,13 @@ class LogisticProbe(Stage):
         o, facts = self.options, {}
         C = o.C
         if isinstance(C, tuple):
-            tried = self.held_out(features, labels, seed)
-            C = max(sorted(tried), key=lambda C: tried[C])
+            tried = held_out(features, labels, C, o.features, o.iterations, key(seed, "held-out"))
+            C = best(tried)
             facts["held_out_top1"] = {f"{C:g}": top1 for C, top1 in tried.items()}
         classifier = fitted(features, labels, C, o.features, o.iterations)
         iterations = int(classifier[-1].n_iter_[0])
         return classifier, {"C": C, "iterations": iterations, "converged": iterations < o.iterations, **facts}
 
-    def held_out(self, features: Tensor, labels: Tensor, seed: int) -> dict[float, float]:
-        """Each C -> the accuracy, in percent, on the held-out tenth when the other nine are fitted."""
-        o, held = self.options, torch.zeros(len(labels), dtype=torch.bool)
-        held[balanced(labels, HELD_OUT, key(seed, "held-out"))] = True
-        classes = int(labels.max()) + 1
-        tried = {}
-        for C in o.C:
-            classifier = fitted(features[~held], labels[~held], C, o.features, o.iterations)
-            tried[C] = accuracy(logits(classifier, features[held], classes), labels[held])["top1"]
-        return tried
-
     @classmethod
     def smoke(cls, options: Any) -> Any:
         return options.model_copy(update={"iterations": min(options.iterations, 5)})
-
-
-def fitted(features: Tensor, labels: Tensor, C: float, scaling: str, iterations: int) -> Any:
-    """features (n, d), labels (n,) -> scikit-learn's pipeline of scaling and classifier, in float64."""
-    from sklearn.exceptions import ConvergenceWarning  # takes a second to import
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import Normalizer, StandardScaler
-
-    scaler = StandardScaler() if scaling == "standardised" else Normalizer()
-    pipeline = make_pipeline(scaler, LogisticRegression(C=C, solver="lbfgs", max_iter=iterations))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # the record says it
-        return pipeline.fit(features.double().numpy(), labels.numpy())
-
-
-def logits(classifier: Any, features: Tensor, classes: int) -> Tensor:
-    """features (m, d) -> (m, classes) float64, −∞ for the classes that the classifier has not met."""
-    scores = classifier.decision_function(features.double().numpy())
-    if scores.ndim == 1:  # two classes: the logit of the second
-        scores = np.stack([-scores, scores], 1)
-    result = torch.full((len(scores), classes), -torch.inf, dtype=torch.float64)
-    result[:, classifier.classes_] = torch.from_numpy(scores)
-    return result

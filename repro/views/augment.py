@@ -1,7 +1,7 @@
 """Turns a batch of images into views, each sample with its own random parameters, on the images' device.
 
 The operations and their order are those of the torchvision pipelines that the papers used: crop and flip,
-colour jitter, grayscale, blur, solarise, normalise.
+RandAugment, colour jitter, grayscale, blur, solarise, cutout, normalise.
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from repro.errors import UserError
 from repro.options import Views
 from repro.views import colour
 from repro.views.blur import gaussian_blur
+from repro.views.cutout import cutout
 from repro.views.draws import Draws
 from repro.views.geometry import Boxes, Filter, crop_resize, padded_boxes, random_resized_boxes, whole
+from repro.views.randaugment import randaugment
 
 
 class Augment:
@@ -45,6 +48,13 @@ class Augment:
     @torch.no_grad()
     def finish(self, crops: Sequence[Tensor], key: int, index: Tensor) -> dict[str, Tensor]:
         """The same from crops that are cut and resized already: for each view (n, C, S, S) uint8."""
+        if any(
+            o.pad_with or (o.randaugment and o.randaugment.first) for o in (one.options for one in self.all)
+        ):
+            raise UserError(
+                "views: `pad_with` and `randaugment: first` need images that are in memory, and these stay encoded; "
+                "take them out, or use another data set."
+            )
         with torch.autocast(index.device.type, enabled=False):
             pairs = enumerate(zip(self.all, crops, strict=True))
             made = [one.finish(_unit_range(x), Draws(key, v, index)) for v, (one, x) in pairs]
@@ -79,8 +89,11 @@ class One:
 
     def __call__(self, pixels: Tensor, draws: Draws) -> Tensor:
         """pixels (n, C, H, W) in 0..1 -> (n, C, S, S) float32."""
+        if self.options.randaugment and self.options.randaugment.first:
+            pixels = pixels.clone()
+            self._randaugment(pixels, draws)
         boxes = self.boxes(draws, *pixels.shape[2:]) or whole(pixels)
-        return self._coloured(crop_resize(pixels, boxes, self.size, self._flip(draws), self.filter), draws)
+        return self._coloured(self._cropped(pixels, boxes, self._flip(draws)), draws)
 
     def finish(self, pixels: Tensor, draws: Draws) -> Tensor:
         """pixels (n, C, S, S) in 0..1, cut and resized already -> (n, C, S, S) float32, flipped and coloured."""
@@ -97,12 +110,32 @@ class One:
             return padded_boxes(draws, self.options.pad_crop, height, width, self.size)
         return None
 
+    def _cropped(self, pixels: Tensor, boxes: Boxes, flip: Tensor | None) -> Tensor:
+        """The boxes of the images, resized; what of a padded box lies outside is black, or as the options say."""
+        padding = self.options.pad_crop or 0
+        if self.options.pad_with == "reflection":
+            pixels = F.pad(pixels, [padding] * 4, mode="reflect")
+            boxes = boxes._replace(top=boxes.top + padding, left=boxes.left + padding)
+        if self.options.pad_with == "mean":
+            outside = pixels.new_tensor(self.mean)[:, None, None]
+            return crop_resize(pixels - outside, boxes, self.size, flip, self.filter) + outside
+        return crop_resize(pixels, boxes, self.size, flip, self.filter)
+
+    def _randaugment(self, images: Tensor, draws: Draws) -> None:
+        """Changes the images."""
+        options = self.options.randaugment
+        if options:
+            mean = images.new_tensor(self.mean)
+            randaugment(images, draws, options, mean if options.fill == "mean" else torch.zeros_like(mean))
+
     def _flip(self, draws: Draws) -> Tensor | None:
         return draws.happens("flip", self.options.flip) if self.options.flip else None
 
     def _coloured(self, images: Tensor, draws: Draws) -> Tensor:
         """images (n, C, S, S) in 0..1, which this changes -> (n, C, S, S)."""
         options = self.options
+        if options.randaugment and not options.randaugment.first:
+            self._randaugment(images, draws)
         if options.jitter:
             colour.jitter(images, draws, options.jitter)
         if options.grayscale:
@@ -115,6 +148,8 @@ class One:
         if options.solarise:
             at = draws.chosen("solarise", options.solarise.p)
             images[at] = colour.solarise(images[at], options.solarise.threshold)
+        if options.cutout:
+            images = cutout(images, draws, options.cutout, images.new_tensor(self.mean))
         return _normalise(images, self.mean, self.std)
 
 

@@ -161,7 +161,7 @@ def plain_views(
     if not isinstance(options, Views):
         kind = kind_of(options)
         for rows in torch.arange(start, stop).split(batch):
-            yield kind.plain(rows_of(data, rows, device))
+            yield kind.plain(rows_of(data, rows, device)).to(device)
         return
     size, filter = options.test_size or options.shape(data.shape)[-1], filter_of(options)
     stated = options.normalise or data

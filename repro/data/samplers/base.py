@@ -19,11 +19,15 @@ class Sampler:
 
     Options: ClassVar[type[SamplerOptions]] = SamplerOptions
 
-    group: tuple[int, ...] = ()
     per_epoch: int = 1
 
     def __init__(self, options: Any, table: Table, rows: int, key: int):
         self.options, self.table, self.rows, self.key = options, table, rows, key
+
+    @property
+    def group(self) -> tuple[int, ...]:
+        found: tuple[int, ...] = self.options.group if self.options else ()
+        return found
 
     def index(self, step: int) -> Tensor:
         """(rows, *group) int64, on the CPU."""

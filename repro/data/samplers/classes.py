@@ -24,7 +24,6 @@ class Classes(Sampler):
         super().__init__(options, table, rows, key)
         self.classes = ByClass(table, options.each)
         self.classes.need(rows)
-        self.group = (options.each,)
         self.per_epoch = max(1, len(table) // (rows * options.each))
 
     def index(self, step: int) -> Tensor:

@@ -25,7 +25,6 @@ class Episodes(Sampler):
         each = options.shots + options.queries
         self.classes = ByClass(table, each)
         self.classes.need(options.way)
-        self.group = (options.way, each)
         self.per_epoch = max(1, len(table) // (rows * options.way * each))
 
     def index(self, step: int) -> Tensor:

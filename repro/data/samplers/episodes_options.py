@@ -14,3 +14,7 @@ class EpisodesOptions(SamplerOptions):
     """Support samples of each class."""
     queries: PositiveInt
     """Query samples of each class."""
+
+    @property
+    def group(self) -> tuple[int, ...]:
+        return self.way, self.shots + self.queries

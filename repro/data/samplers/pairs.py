@@ -19,8 +19,6 @@ class Pairs(Sampler):
 
     Options = PairsOptions
 
-    group = (2,)
-
     def __init__(self, options: PairsOptions, table: Table, rows: int, key: int):
         super().__init__(options, table, rows, key)
         self.first = Shuffled(None, table, rows, key)

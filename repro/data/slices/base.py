@@ -28,6 +28,11 @@ class Slice:
     def __call__(self, table: Table, key: int) -> Table:
         raise NotImplementedError
 
+    @classmethod
+    def smoke(cls, options: Any) -> Any:
+        """The options for a smoke run, which has a few samples only."""
+        return options
+
 
 def labels_of(table: Table, what: str) -> Tensor:
     """The labels (n,). Raises UserError when some samples have none, which `what` needs."""
@@ -48,3 +53,12 @@ def first_of_each(labels: Tensor, counts: Tensor, key: int) -> Tensor:
         labels.bincount(minlength=len(counts)).tolist()
     )
     return torch.cat([own[: int(n)] for own, n in zip(by_class, counts, strict=True)]).sort().values
+
+
+def balanced(labels: Tensor, fraction: float, key: int) -> Tensor:
+    """labels (n,) -> indices (m,), rising: of each class c with n_c samples, round(fraction · n_c), at least 1.
+
+    They are the first in an order that the key alone gives, so a smaller fraction is a part of a larger one.
+    """
+    counts = [max(1, round(fraction * n)) for n in labels.bincount().tolist()]
+    return first_of_each(labels, torch.tensor(counts), key)

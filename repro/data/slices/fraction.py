@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from repro.data.slices.base import Slice, first_of_each, labels_of
+from repro.data.slices.base import Slice, balanced, labels_of
 from repro.data.slices.fraction_options import FractionOptions
 from repro.data.table import Table
 
@@ -13,6 +13,4 @@ class Fraction(Slice):
     Options = FractionOptions
 
     def __call__(self, table: Table, key: int) -> Table:
-        labels = labels_of(table, "fraction")
-        counts = (self.options.share * labels.bincount()).round().long().clamp(min=1)
-        return table.take(first_of_each(labels, counts, key))
+        return table.take(balanced(labels_of(table, "fraction"), self.options.share, key))

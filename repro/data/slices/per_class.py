@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from repro.data.slices.base import Slice, first_of_each, labels_of
@@ -29,3 +31,7 @@ class PerClass(Slice):
         known = torch.full_like(labels, -1)
         known[index] = labels[index]
         return table.having(label=known)
+
+    @classmethod
+    def smoke(cls, options: Any) -> Any:
+        return options.model_copy(update={"count": min(options.count, 2)})

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from repro.data.slices.base import balanced
 from repro.engine.features import extract, frozen
 from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
@@ -20,7 +21,6 @@ from repro.experiments.security.radioactive import detection, directions
 from repro.experiments.security.radioactive_features_options import RadioactiveFeaturesOptions
 from repro.networks.build import trained
 from repro.pictures import plot
-from repro.stages.fine_tune import balanced
 
 DETECTED = -4.0  # log10 p: the level of the paper's abstract
 

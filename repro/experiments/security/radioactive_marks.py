@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from repro import pictures
 from repro.data.images import ImageSet
+from repro.data.slices.base import balanced
 from repro.engine import checkpoint, optim
 from repro.engine.features import frozen
 from repro.engine.keys import generator, key
@@ -22,7 +23,6 @@ from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.security.radioactive import directions
 from repro.experiments.security.radioactive_marks_options import RadioactiveMarksOptions
 from repro.networks.build import trained
-from repro.stages.fine_tune import balanced
 from repro.views.augment import Augment, plain
 from repro.views.draws import Draws
 

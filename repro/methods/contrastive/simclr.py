@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -10,17 +12,18 @@ from repro.engine.method import Method, unit
 from repro.methods.contrastive.simclr_options import SimCLROptions
 
 
-def nt_xent(z: Tensor, temperature: float) -> Tensor:
+def nt_xent(z: Tensor, temperature: float, reduction: str = "mean") -> Tensor:
     """NT-Xent, eq. 1, averaged over the 2N views: which of the 2N − 1 others is my other view?
 
-    z (N, 2, d) on the unit sphere -> scalar in nats.
+    z (N, 2, d) on the unit sphere -> scalar in nats; (2N,), one for each view, with the `reduction` "none".
     """
     n = len(z)
     rows = torch.arange(2 * n, device=z.device)
     views = torch.cat([z[:, 0], z[:, 1]])
     logits = views @ views.T / temperature
     itself = torch.eye(2 * n, dtype=torch.bool, device=z.device)
-    return F.cross_entropy(logits.masked_fill(itself, -torch.inf), target=(rows + n) % (2 * n))
+    others = logits.masked_fill(itself, -torch.inf)
+    return F.cross_entropy(others, target=(rows + n) % (2 * n), reduction=reduction)
 
 
 class SimCLR(Method):
@@ -35,4 +38,7 @@ class SimCLR(Method):
     def loss(self, z: Tensor) -> Tensor:
         """z (N, 2, d) of the whole batch -> nats per view."""
         t = self.options.temperature
-        return t / (self.options.base_temperature or t) * nt_xent(z, t)
+        scale = t / (self.options.base_temperature or t)
+        if self.options.mean == "probability":
+            return scale * (math.log(2 * len(z)) - (-nt_xent(z, t, "none")).logsumexp(0))
+        return scale * nt_xent(z, t)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from repro.options import MethodOptions, PositiveFloat
 
@@ -13,3 +13,5 @@ class SimCLROptions(MethodOptions):
     """τ, by which cosines are divided."""
     base_temperature: PositiveFloat | None = None
     """Multiplies the loss by temperature / base_temperature, as the SupContrast code does."""
+    mean: Literal["probability"] | None = None
+    """Of what the mean over views is taken: of −log p (default), or of p, whose −log is then the loss."""

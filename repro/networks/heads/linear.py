@@ -10,14 +10,17 @@ from repro.networks.heads.linear_options import LinearOptions
 
 
 class Linear(nn.Module):
-    """features (n, dim) -> (n, out)"""
+    """features (n, dim) -> (n, out), with BatchNorm if asked for."""
 
     Options = LinearOptions
 
     def __init__(self, options: Any, dim: int, classes: int):
         super().__init__()
         self.dim = options.out or classes
-        self.net = nn.Linear(dim, self.dim)
+        self.net: nn.Module = nn.Linear(dim, self.dim)
+        if options.out_norm:
+            norm = nn.BatchNorm1d(self.dim, affine=options.out_norm == "affine")
+            self.net = nn.Sequential(nn.Linear(dim, self.dim, bias=False), norm)
 
     def forward(self, features: Tensor) -> Tensor:
         return self.net(features)

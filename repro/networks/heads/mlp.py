@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from repro.networks.heads.mlp_options import MLPOptions
 
-_ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU}
+_ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "leaky_relu": nn.LeakyReLU}
 
 
 class MLP(nn.Module):

@@ -22,5 +22,5 @@ class MLPOptions(HeadOptions):
     """Whether the inner maps have a bias (default: where no BatchNorm follows)."""
     out_bias: bool | None = None
     """Whether the last map has a bias (default: where no BatchNorm follows)."""
-    activation: Literal["relu", "gelu"] | None = None
+    activation: Literal["relu", "gelu", "leaky_relu"] | None = None
     """What stands between the maps (default: relu)."""

@@ -1,0 +1,13 @@
+"""Options of the measure `accuracy`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from repro.options.data import MeasureOptions
+
+
+class AccuracyOptions(MeasureOptions):
+    metrics: ClassVar[tuple[str, ...]] = ("top1", "top5")
+    part: ClassVar[str] = "head"
+    classifies: ClassVar[bool] = True

@@ -1,0 +1,28 @@
+"""Options of the backbone `vit`."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from repro.options import NetworkOptions, PositiveInt
+
+
+class ViTOptions(NetworkOptions):
+    patch: PositiveInt
+    """The side of a patch in pixels."""
+    width: PositiveInt
+    """Numbers in a token."""
+    depth: PositiveInt
+    """Blocks."""
+    heads: PositiveInt
+    """Heads of attention in a block."""
+    pool: Literal["class", "mean"] = "class"
+    """Which token the features are: the class token, or the mean of those of the patches."""
+
+    @model_validator(mode="after")
+    def _divisible(self) -> Self:
+        if self.width % 4 or self.width % self.heads:
+            raise ValueError("the `width` must be a multiple of 4 and of the number of `heads`")
+        return self
