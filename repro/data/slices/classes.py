@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -45,3 +46,14 @@ class Classes(Slice):
         if number >= o.of:
             raise UserError(f"The slice `classes` has {o.of} tasks, and asks for number {number} (from 0).")
         return parts[number] if o.task is not None else torch.cat(parts[: number + 1])
+
+    @classmethod
+    def smoke(cls, options: Any) -> Any:
+        """There are samples of the first four classes: two tasks of two."""
+        if options.of is None:
+            only = options.only and tuple(sorted({label % 4 for label in options.only}))
+            return options.model_copy(update={"only": only})
+        number = options.task if options.task is not None else options.up_to
+        first = 2 * number if options.task is not None else 0
+        only = tuple(range(first, 2 * number + 2))
+        return options.model_copy(update={"of": None, "task": None, "up_to": None, "only": only})
