@@ -25,6 +25,7 @@ class PRD(Method):
     guarded = ("p",)
     least = 2
     carried = ("projection",)
+    head: Any
 
     def __init__(self, options: Any, encoder: Any, head: Any, previous: nn.Module | None = None):
         super().__init__(options, encoder, head)
@@ -39,7 +40,7 @@ class PRD(Method):
         return self
 
     def embed(self, views: Tensor) -> dict[str, Tensor]:
-        """views (n, V, C, H, W) -> features z (n, V, d), p (n, V, k) on the sphere, and the old scores of each class."""
+        """views (n, V, C, H, W) -> features z (n, V, d), p (n, V, k) on the sphere, old scores (n, V, classes)."""
         z = self.through(views, self.encoder)
         found = {"z": z, "p": unit(self.projection(z.flatten(0, 1))).unflatten(0, z.shape[:2])}
         if self.previous is not None:
@@ -47,7 +48,7 @@ class PRD(Method):
         return found
 
     def loss(self, z: Tensor, p: Tensor, label: Tensor, old: Tensor | None = None) -> dict[str, Tensor]:
-        """z (N, V, d), p (N, V, k), label (N,), old (N, V, classes) -> nats: contrast + α · pull + β · distillation."""
+        """z (N, V, d), p (N, V, k), label (N,), old (N, V, classes) -> nats: contrast + α pull + β distillation."""
         o = self.options
         target = label.repeat_interleave(z.shape[1])
         scale = o.temperature / (o.base_temperature or o.temperature)

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from repro.options import HeadSpec, MethodOptions, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from repro.options import (
+    HeadSpec,
+    MethodOptions,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
 
 
 class PRDOptions(MethodOptions):

@@ -33,8 +33,8 @@ class LAF(Method):
         self.forgotten: Any = forgotten
 
     def embed(self, views: Tensor, remain_views: Tensor, draws: Draws, turn: int) -> dict[str, Tensor]:
-        """views (n, 1, C, H, W), remain_views (n, 1, 1, C, H, W) -> of both the squared errors (n,) of the autoencoders,
-        and in the second turn 1 − the cosine with the original representation.
+        """views (n, 1, C, H, W), remain_views (n, 1, 1, C, H, W) -> of both the squared errors (n,) of their
+        autoencoders, or in the second turn 1 − the cosine with the original representation.
         """
         inputs = {"forget": views[:, 0], "remain": remain_views.flatten(0, 2)}
         network = {"forget": self.forgotten, "remain": self.everything}

@@ -1,6 +1,8 @@
-"""The distribution of representations that label-agnostic forgetting works with, Shen et al. 2024 (arXiv 2404.00506)."""
+"""The distribution of representations for label-agnostic forgetting, Shen et al. 2024 (arXiv 2404.00506)."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from torch import Tensor
 
@@ -18,6 +20,7 @@ class LAFVAE(Method):
 
     Options = LAFVAEOptions
     guarded = ()
+    head: Any
 
     def embed(self, views: Tensor, draws: Draws) -> dict[str, Tensor]:
         """views (n, 1, C, H, W) -> the squared error (n,) of the reconstruction, and the divergence (n,) in nats."""

@@ -34,6 +34,6 @@ class Variational(nn.Module):
         return mean, log_variance
 
     def sampled(self, features: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """features (n, dim), noise (n, latent) -> reconstruction from mean + deviation · noise, mean, log variance."""
+        """features (n, dim), noise (n, latent) -> reconstruction from mean + sd · noise, mean, log variance."""
         mean, log_variance = self.encode(features)
         return self.decoder(mean + (log_variance / 2).exp() * noise), mean, log_variance
