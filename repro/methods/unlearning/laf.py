@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,12 @@ class LAF(Method):
         super().__init__(options, encoder, head)
         self.everything: Any = everything
         self.forgotten: Any = forgotten
+
+    def train(self, mode: bool = True) -> Self:
+        """In the authors' code BatchNorm keeps the statistics of the original network."""
+        super().train(mode)
+        self.encoder.eval()
+        return self
 
     def embed(self, views: Tensor, remain_views: Tensor, draws: Draws, turn: int) -> dict[str, Tensor]:
         """views (n, 1, C, H, W), remain_views (n, 1, 1, C, H, W) -> of both the squared errors (n,) of their
