@@ -15,8 +15,8 @@ class LinearOptions(HeadOptions):
     out_norm: Literal["affine", "plain"] | None = None
     """BatchNorm after the map, with a scale and shift of its own or without (default: none)."""
 
-    inner: tuple[PositiveInt, ...] = ()
-    """The widths of linear maps before the last one, with nothing between them."""
+    inner: tuple[PositiveInt, ...] | None = None
+    """The widths of linear maps before the last one, with nothing between them (default: none)."""
 
     @model_validator(mode="after")
     def _one_form(self) -> LinearOptions:
