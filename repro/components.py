@@ -24,7 +24,7 @@ from repro import modules
 from repro.errors import UserError, readable, suggestion
 from repro.files import listed
 from repro.names import UNDERSCORED, underscored
-from repro.options import ComponentOptions
+from repro.options.base import ComponentOptions
 
 # The folders of each kind of component -> what one of them is called in a sentence.
 FOLDERS = {
@@ -36,6 +36,8 @@ FOLDERS = {
     ("data.samplers",): "sampler",
     ("data.slices",): "slice",
     ("measures",): "measure",
+    ("engine.optimizers",): "optimizer",
+    ("engine.schedules",): "schedule",
 }
 SUFFIX = "_options"
 Declared = type[ComponentOptions]

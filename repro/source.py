@@ -29,8 +29,6 @@ ENGINE = (
     "draws",
     "features",
     "fit",
-    "keys",
-    "lars",
     "method",
     "online",
     "optim",
@@ -40,6 +38,7 @@ ENGINE = (
     "update",
 )
 GROUPED = ("methods", "experiments")  # in folders by family
+MOVED = {"repro.keys": "repro.engine.keys"}  # since records were made
 REST = ""  # stands for the statements of a module that define nothing
 # What stood in a class when records were made with it, and has gone since without a change of what it computes.
 GONE = {
@@ -75,6 +74,8 @@ def _declaring(values: Iterable[Any]) -> Iterator[tuple[str, str]]:
             yield from _declaring(getattr(value, name) for name in type(value).model_fields)
         elif isinstance(value, tuple):
             yield from _declaring(value)
+        elif isinstance(value, dict):
+            yield from _declaring(value.values())
 
 
 def look() -> None:
@@ -113,11 +114,13 @@ def _followed(classes: frozenset[tuple[str, str]], facts: Callable[[str], Sequen
         used.setdefault(module, {})[name] = own
         for reference in references:
             waiting += _resolved(module, reference, definitions, imports)
-    return dict(sorted((_without_family(module), combined(digests)) for module, digests in used.items()))
+    return dict(sorted((_in_records(module), combined(digests)) for module, digests in used.items()))
 
 
-def _without_family(module: str) -> str:
-    """`repro.methods.supcon` for `repro.methods.contrastive.supcon`."""
+def _in_records(module: str) -> str:
+    """`repro.methods.supcon` for `repro.methods.contrastive.supcon`; what has moved is called as before."""
+    if module in MOVED:
+        return MOVED[module]
     parts = module.split(".")
     grouped = parts[0] == "repro" and parts[1] in GROUPED and len(parts) > 3 and parts[2] != "parts"
     return ".".join([*parts[:2], *parts[3:]]) if grouped else module
@@ -153,7 +156,7 @@ def _counts(module: str) -> bool:
     parts = modules.parts_of(module)
     if not parts or parts[-1].endswith(SUFFIX) or not modules.file_of(module).is_file():
         return False
-    if not module.startswith("repro."):
+    if module in MOVED or not module.startswith("repro."):
         return True
     in_folder = any(".".join(parts).startswith(f"{folder}.") for folder in COMPUTING)
     return in_folder or (parts[0] == "engine" and parts[-1] in ENGINE)

@@ -18,11 +18,11 @@ from repro.data.images import ImageSet, image_set
 from repro.engine.budget import Deadline, Stopped
 from repro.engine.draws import Draws
 from repro.engine.fit import fit
-from repro.engine.keys import generator
 from repro.engine.loop import Loop
 from repro.engine.method import Method
 from repro.engine.setup import Setup
 from repro.engine.stage import Context
+from repro.keys import generator
 from repro.methods.contrastive.moco import MoCo
 from repro.methods.contrastive.simclr import SimCLR
 from repro.options import Batch, Optimizer, Schedule, TrainingOptions, Views

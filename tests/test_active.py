@@ -10,9 +10,9 @@ from safetensors.torch import load_file
 from torch import nn
 
 from repro.components import options_for
-from repro.engine.keys import hashed, key
 from repro.engine.run import Run
 from repro.engine.setup import set_up
+from repro.keys import hashed, key
 from repro.networks.build import build
 from repro.recipes.load import load
 from tests.conftest import Write

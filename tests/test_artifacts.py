@@ -17,11 +17,11 @@ from torch import nn
 from repro.engine import artifacts, checkpoint
 from repro.engine.artifacts import leave, left, numbered
 from repro.engine.features import extract
-from repro.engine.keys import generator
 from repro.engine.run import Run
 from repro.engine.setup import set_up
 from repro.engine.stage import Context
 from repro.errors import UserError
+from repro.keys import generator
 from repro.networks.build import Network
 from repro.options import DataOptions, Options, Ref, StageOptions, references
 from repro.recipes.load import examined, load

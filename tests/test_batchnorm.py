@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from repro.engine.keys import generator
+from repro.keys import generator
 from repro.networks.batchnorm import convert
 from repro.networks.layout import channels_last
 

@@ -74,7 +74,7 @@ def last_spread(folder: Path, name: str, options: dict[str, Any]) -> float:
     method = components.load(("methods",), name)(o.method, *network)
     ctx = context(folder, setup=alone(), device=torch.device("cpu"), checkpoint_every=1e9)
     try:
-        return fit(ctx, method, data, o).curve[-1]["spread"]
+        return fit(ctx, method, data, o).curve[-1]["embedding_std"]
     except Collapse:
         return 0.0
 

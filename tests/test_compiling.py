@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 from repro.engine import compiling
-from repro.engine.keys import generator
 from repro.engine.run import Run
 from repro.engine.setup import set_up
+from repro.keys import generator
 from repro.networks.dropout import convert
 from repro.recipes.load import load
 from tests.conftest import Write

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from repro.components import load as component
 from repro.components import options_for
-from repro.engine.keys import generator
 from repro.engine.run import Run
 from repro.engine.setup import set_up
+from repro.keys import generator
 from repro.measures.accuracy import Accuracy
 from repro.networks.build import build, composite
 from repro.recipes.load import load

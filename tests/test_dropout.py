@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
-from repro.engine.keys import generator
 from repro.errors import UserError
+from repro.keys import generator
 from repro.networks.dropout import Masks, convert
 
 CPU = torch.device("cpu")

@@ -18,8 +18,7 @@ from repro.components import find, load, names, options_for
 from repro.data.images import ImageSet
 from repro.data.load import load as load_data
 from repro.engine.features import accuracy, extract
-from repro.engine.fit import _checked_spread
-from repro.engine.keys import generator
+from repro.engine.fit import _checked_std
 from repro.engine.loop import Collapse
 from repro.engine.method import Method, call, unit
 from repro.engine.method import names as asks_for
@@ -27,6 +26,7 @@ from repro.engine.online import Online
 from repro.engine.run import Run
 from repro.engine.setup import set_up
 from repro.errors import UserError
+from repro.keys import generator
 from repro.measures.knn import knn_votes
 from repro.methods.contrastive.align_uniform import uniformity
 from repro.methods.negative_free.fastsiam import FastSiam
@@ -126,7 +126,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_a_last_batch_of_one_sample_is_no_collapse(run: Any) -> None:
     record = run(recipe({"name": "simclr"}, {"size": 16}), digits(33))
-    assert record.metrics["pretrain.spread"] > 0.01  # of the last batch that has one
+    assert record.metrics["pretrain.embedding_std"] > 0.01  # of the last batch that has one
 
 
 def test_a_batch_that_is_too_small_stops_the_run_before_it_begins(run: Any) -> None:
@@ -141,17 +141,17 @@ def test_a_batch_that_is_too_small_stops_the_run_before_it_begins(run: Any) -> N
 def guard(embedded: dict[str, Tensor], guarded: tuple[str, ...] | None = None) -> dict[str, float]:
     method = Method(None, nn.Identity(), nn.Identity())
     method.guarded = guarded
-    return _checked_spread(method, embedded, 4)
+    return _checked_std(method, embedded, 4)
 
 
 def test_the_guard_watches_features_and_only_those_that_a_method_names() -> None:
     z, same = sphere(6, 2, 5), torch.ones(6, 2, 5)
     scalars = {"weight": torch.ones(6), "count": torch.ones(6, 3, dtype=torch.int64)}
-    assert guard({"z": z, **scalars})["spread"] > 0.5
+    assert guard({"z": z, **scalars})["embedding_std"] > 0.5
     assert guard(scalars) == {} == guard({"z": same[:1]})
     with pytest.raises(Collapse, match="the same `s` at step 5"):
         guard({"z": z, "s": same})
-    assert guard({"z": z, "s": same}, ("z",))["spread"] == 0
+    assert guard({"z": z, "s": same}, ("z",))["embedding_std"] == 0
 
 
 def test_a_classifier_may_give_all_samples_the_same(run: Any) -> None:
@@ -184,7 +184,9 @@ def test_a_collapse_stops_a_run_or_is_recorded(run: Any) -> None:
     with pytest.raises(Collapse, match="all samples have the same"):
         run(recipe(**COLLAPSING), black)
     metrics = run(recipe(**COLLAPSING, collapse="record"), black).metrics
-    assert metrics["pretrain.spread"] < 1e-4 and metrics["pretrain.loss"] == pytest.approx(-1, abs=1e-5)
+    assert metrics["pretrain.embedding_std"] < 1e-4 and metrics["pretrain.loss"] == pytest.approx(
+        -1, abs=1e-5
+    )
     assert all(0 <= metrics[f"{stage}.top1"] <= 100 for stage in COLLAPSING["stages"])
 
 

@@ -224,7 +224,7 @@ def test_one_of_two_processes_is_killed_and_one_process_goes_on(write_recipe: Wr
     assert repro("run", "killed", cwd=project).returncode == 0
     whole, killed = (read_record(project, name) for name in ("whole", "killed"))
     assert [s["processes"] for s in killed["plan"]["sessions"]] == [2, 1]
-    for name in ("pretrain.loss", "pretrain.spread"):
+    for name in ("pretrain.loss", "pretrain.embedding_std"):
         assert killed["metrics"][name] == pytest.approx(whole["metrics"][name], rel=1e-3)
 
 

@@ -364,7 +364,7 @@ def test_the_step_computes_info_nce_and_its_gradient(tmp_path: Path) -> None:
     stage._step = step  # type: ignore[method-assign]
     ran(stage, tmp_path)
     ctx, first = made["first"]
-    from repro.engine.keys import generator, key
+    from repro.keys import generator, key
 
     torch.manual_seed(key(ctx.seed, ctx.stage, "weights"))
     query, passage = perceptron((6, 10, 5)).double(), perceptron((6, 10, 5)).double()

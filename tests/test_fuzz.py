@@ -9,6 +9,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def spoilt(draw: st.DrawFn, whole: Any, most: int = 4) -> Any:
     for _ in range(draw(st.integers(1, most))):
         places = list(_places(whole))
         if not places:
-            return draw(values)
+            return deepcopy(draw(values))
         holder, key = draw(st.sampled_from(places))
         how = draw(st.sampled_from(["replace", "remove", "rename", "move", "wrap"]))
         if how == "remove":
@@ -73,7 +74,7 @@ def spoilt(draw: st.DrawFn, whole: Any, most: int = 4) -> Any:
             other, at = draw(st.sampled_from(places))
             holder[key] = json.loads(json.dumps(other[at])) if _has(other, at) else None
         else:
-            holder[key] = [holder[key]] if how == "wrap" else draw(values)
+            holder[key] = [holder[key]] if how == "wrap" else deepcopy(draw(values))
     return whole
 
 

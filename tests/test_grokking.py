@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from repro.engine.budget import Deadline, Stopped
-from repro.engine.keys import key, permutation
 from repro.engine.stage import Outcome
 from repro.experiments.generalisation.grokking import Grokking, first, stride, table
+from repro.keys import key, permutation
 from repro.networks.transformer import Block, Transformer, sinusoids
 from tests.test_engine import context
 

@@ -19,11 +19,11 @@ from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
 from repro.engine import checkpoint, optim
-from repro.engine.keys import generator, key
 from repro.engine.method import Method, call, unit
 from repro.engine.plan import BatchPlan
 from repro.engine.setup import Setup
 from repro.engine.update import Updater, trainable
+from repro.keys import generator, key
 from repro.methods.clustering.deepcluster_v2 import DeepClusterV2
 from repro.methods.clustering.swav import SwAV
 from repro.methods.contrastive.moco import MoCo

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from repro.engine import keys
+from repro import keys
 
 GOLDEN, MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1
 KEYS = st.integers(0, (1 << 63) - 1)

@@ -15,16 +15,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from repro import components
+from repro.data.images import image_set
 from repro.data.table import Table
-from repro.engine.keys import generator
 from repro.engine.run import Run
 from repro.engine.setup import set_up
 from repro.errors import UserError
+from repro.keys import generator
 from repro.measures.base import Measured
 from repro.measures.calibration import calibration_error
 from repro.measures.clusters import matched
 from repro.measures.logistic import best, held_out
 from repro.recipes.load import load as load_recipe
+from repro.stages.evaluate import as_known
 from tests.conftest import Write
 from tests.test_recipes import GOOD
 
@@ -109,6 +111,19 @@ def test_ridge_is_the_closed_form() -> None:
     assert found["top1"] == pytest.approx(100 * float(expected))
 
 
+def test_ridge_predicts_numbers_in_closed_form() -> None:
+    x, y, w = drawn(90)[0], drawn(40, seed=1)[0], torch.tensor([1.0, -2.0, 0.5])
+    a, b = (measured(one, target=one @ w + 3) for one in (x, y))
+    near = measure("ridge", a, b, alpha=1e-9, target="target")
+    assert near == pytest.approx({"rmse": 0, "mae": 0, "r2": 1}, abs=1e-5)
+    far = measure(
+        "ridge", a, b, alpha=1e12, target="target"
+    )  # the mean of the training samples is all that is left
+    assert far["rmse"] == pytest.approx(
+        float((y @ w + 3 - (x @ w + 3).mean()).square().mean().sqrt()), rel=1e-4
+    )
+
+
 def test_ridge_takes_the_alpha_that_leaving_one_out_prefers() -> None:
     x, labels = drawn(60, d=20)
     tried = {}
@@ -129,7 +144,7 @@ def test_ridge_takes_the_alpha_that_leaving_one_out_prefers() -> None:
     assert several != measure("ridge", measured(x, labels), test, alpha=(set(tried) - {better}).pop())
 
 
-def test_the_logistic_measure_has_the_gradient_of_its_objective_at_zero() -> None:
+def test_the_logistic_measure_minimises_its_objective() -> None:
     (x, labels), (y, truth) = drawn(90), drawn(40, seed=1)
     found = measure("logistic", measured(x, labels), measured(y, truth), C=0.3)
     mean, std = x.double().mean(0), x.double().std(0, correction=0)
@@ -236,7 +251,7 @@ def test_kmeans_finds_clusters_that_are_far_apart_and_is_keyed() -> None:
 def test_episodes_are_classified_as_a_slow_reading_does(distance: str, scale: float) -> None:
     from repro.data.samplers.episodes import Episodes
     from repro.data.samplers.episodes_options import EpisodesOptions
-    from repro.engine.keys import key
+    from repro.keys import key
 
     x, labels = drawn(200)
     data = measured(x, labels)
@@ -371,6 +386,21 @@ def test_regression_errors_are_their_definitions(width: int) -> None:
     assert found["r2"] == pytest.approx(explained.mean().item())
     with pytest.raises(UserError, match="3 outputs for a sample, and field `target` 1 numbers"):
         measure("regression", measured(drawn(30)[0], target=target[:, 0]))
+
+
+def test_images_of_another_set_are_normalised_as_the_known_ones() -> None:
+    known, other = (
+        image_set(
+            torch.zeros(2, 1, 4, 4, dtype=torch.uint8),
+            torch.zeros(2).long(),
+            name="t",
+            split="test",
+            mean=(m,),
+            std=(0.5,),
+        )
+        for m in (0.1, 0.9)
+    )
+    assert as_known(other, known).mean == (0.1,) and as_known(known, known).mean == known.mean
 
 
 EVERY = {

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from repro.engine.keys import generator
 from repro.engine.method import unit
+from repro.keys import generator
 from repro.methods.contrastive.dcl import fisher_weights
 from repro.methods.parts.whitening import whiten
 from repro.methods.redundancy_reduction.wmse import WMSE

@@ -12,15 +12,15 @@ from torch import Tensor, nn
 
 from repro.components import load, options_for
 from repro.engine import optim
-from repro.engine.keys import generator, key
 from repro.engine.method import Method, call, unit
 from repro.engine.plan import BatchPlan
 from repro.engine.update import Updater, trainable
+from repro.keys import generator, key
 from repro.methods.contrastive.align_uniform import alignment, uniformity
 from repro.methods.contrastive.dcl import fisher_weights, pairs
 from repro.methods.contrastive.simclr import nt_xent
-from repro.methods.parts.follower import share
 from repro.methods.parts.memory import Queue
+from repro.methods.parts.momentum_encoder import ema_decay
 from repro.networks.batchnorm import convert
 from repro.networks.build import Bare
 from repro.options import Momentum, Optimizer
@@ -99,9 +99,9 @@ def test_moco_is_equation_1(symmetric: bool) -> None:
 def test_moco_asks_one_view_for_the_key_of_the_other() -> None:
     views = torch.randn(3, 2, 5, dtype=torch.float64, generator=generator(1))
     both, one = make("moco", queue=4, symmetric=True), make("moco", queue=4)
-    both.follower.networks[0].weight.mul_(-2)
+    both.momentum_encoder.networks[0].weight.mul_(-2)
     one.load_state_dict(both.state_dict())
-    q, k = unit(both.encoder(views)), unit(both.follower.networks[0](views))
+    q, k = unit(both.encoder(views)), unit(both.momentum_encoder.networks[0](views))
     torch.testing.assert_close(both.embed(views), {"q": q, "k": k.flip(1)})
     torch.testing.assert_close(one.embed(views), {"q": q[:, :1], "k": k[:, 1:]})
 
@@ -121,13 +121,13 @@ def test_the_queue_is_first_in_first_out() -> None:
 
 def test_moco_pushes_the_keys_and_follows_by_its_momentum() -> None:
     method = make("moco", queue=6, symmetric=True, momentum={"start": 0.9})
-    old = method.follower.networks[0].weight.clone()
+    old = method.momentum_encoder.networks[0].weight.clone()
     with torch.no_grad():
         method.encoder.weight.add_(1)
     k = sphere(2, 2, 5)
     method.after_step(k=k, step=3, total=10)
     torch.testing.assert_close(method.queue.rows[:4], torch.stack([k[0, 0], k[0, 1], k[1, 0], k[1, 1]]))
-    torch.testing.assert_close(method.follower.networks[0].weight, 0.9 * old + 0.1 * (old + 1))
+    torch.testing.assert_close(method.momentum_encoder.networks[0].weight, 0.9 * old + 0.1 * (old + 1))
 
 
 # MoCo v3
@@ -145,13 +145,15 @@ def test_moco_v3_is_algorithm_1() -> None:
 
 def test_moco_v3_follows_without_its_predictor_ever_more_slowly() -> None:
     method = make("moco_v3", predictor=PREDICTOR)
-    old = method.follower.networks[0].weight.clone()
+    old = method.momentum_encoder.networks[0].weight.clone()
     with torch.no_grad():
         method.encoder.weight.add_(1)
     method.after_step(step=5, total=10)
-    torch.testing.assert_close(method.follower.networks[0].weight, old + 0.005)  # halfway from 0.99 to 1
-    assert share(Momentum(start=0.99, end=1.0), 0, 10) == pytest.approx(0.99)
-    assert len(list(method.follower)) == 2
+    torch.testing.assert_close(
+        method.momentum_encoder.networks[0].weight, old + 0.005
+    )  # halfway from 0.99 to 1
+    assert ema_decay(Momentum(start=0.99, end=1.0), 0, 10) == pytest.approx(0.99)
+    assert len(list(method.momentum_encoder)) == 2
 
 
 # NNCLR

@@ -12,18 +12,18 @@ from torch.nn import functional as F
 
 from repro.components import options_for
 from repro.engine import optim
-from repro.engine.keys import generator
 from repro.engine.method import Method, call
 from repro.engine.plan import BatchPlan
 from repro.engine.update import Updater, trainable
 from repro.errors import UserError
+from repro.keys import generator
 from repro.methods.clustering.deepcluster_v2 import DeepClusterV2
 from repro.methods.clustering.swav import SwAV
 from repro.methods.negative_free.byol import BYOL
 from repro.methods.negative_free.dino import DINO
 from repro.methods.negative_free.simsiam import SimSiam
-from repro.methods.parts.follower import Follower, share
 from repro.methods.parts.memory import Bank, Queue
+from repro.methods.parts.momentum_encoder import MomentumEncoder, ema_decay
 from repro.methods.parts.prototypes import Prototypes, WeightNormed, sinkhorn, spherical_kmeans
 from repro.methods.parts.whitening import whiten
 from repro.methods.redundancy_reduction.barlow_twins import BarlowTwins, cross_correlation
@@ -99,14 +99,14 @@ def test_byols_target_follows_and_stands_still_at_the_end() -> None:
     torch.testing.assert_close(method.target.networks[1].weight, before + 0.1)
 
 
-def test_a_follower_averages_weights_and_leaves_buffers() -> None:
+def test_a_momentum_encoder_averages_weights_and_leaves_buffers() -> None:
     theirs = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
-    own = Follower(theirs)
+    own = MomentumEncoder(theirs)
     theirs[1].running_mean += 5
     with torch.no_grad():
         for p in theirs.parameters():
             p += 1
-    own.follow(theirs, keep=0.75)
+    own.update(theirs, decay=0.75)
     for a, b in zip(own.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(a, b - 0.75)
     assert own.networks[0][1].running_mean.abs().max() == 0
@@ -114,9 +114,9 @@ def test_a_follower_averages_weights_and_leaves_buffers() -> None:
 
 def test_the_share_goes_along_half_a_cosine() -> None:
     rising = Momentum(start=0.996, end=1.0)
-    assert [share(rising, k, 100) for k in (0, 50, 100)] == pytest.approx([0.996, 0.998, 1.0], rel=1e-12)
-    assert share(rising, 25, 100) == pytest.approx(1 - 0.004 * (math.cos(math.pi / 4) + 1) / 2, rel=1e-12)
-    assert share(Momentum(start=0.99), 70, 100) == 0.99
+    assert [ema_decay(rising, k, 100) for k in (0, 50, 100)] == pytest.approx([0.996, 0.998, 1.0], rel=1e-12)
+    assert ema_decay(rising, 25, 100) == pytest.approx(1 - 0.004 * (math.cos(math.pi / 4) + 1) / 2, rel=1e-12)
+    assert ema_decay(Momentum(start=0.99), 70, 100) == 0.99
 
 
 def test_simsiam_is_the_mean_negative_cosine() -> None:
@@ -304,7 +304,7 @@ def test_tico_over_two_steps() -> None:
         torch.testing.assert_close(method.covariance, torch.tensor(c, dtype=torch.float64))
 
 
-def test_tico_embeds_one_view_here_and_the_other_with_its_follower() -> None:
+def test_tico_embeds_one_view_here_and_the_other_with_its_momentum_encoder() -> None:
     method, views = made(TiCo), normal(4, 2, 1, 2, 2)
     with torch.no_grad():
         method.head.weight += 1

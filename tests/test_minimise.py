@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from repro.engine.budget import Stopped
-from repro.engine.keys import key
 from repro.engine.stage import Context
+from repro.keys import key
 from repro.stages.minimise import Minimise, Problem
 from tests.test_engine import context as of_loop
 

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import nn
 
+from repro import components
 from repro.components import options_for
 from repro.engine import checkpoint
-from repro.engine.keys import generator
 from repro.engine.method import Method
 from repro.engine.optim import build, clip, factor, groups, set_rate
+from repro.keys import generator
 from repro.networks.layout import channels_last
 from repro.options import Optimizer, Schedule
 
@@ -64,7 +65,7 @@ def test_an_exponential_loses_the_same_share_each_epoch() -> None:
         reference.optimizer.step()
         reference.step()
     with pytest.raises(ValueError, match="`exponential` needs an `end` above 0"):
-        Schedule(name="exponential")
+        options_for(("engine.schedules",), "name", {"name": "exponential"})
 
 
 def test_plain_cosine_starts_at_one_and_ends_at_end() -> None:
@@ -293,3 +294,48 @@ def test_every_warm_up_reaches_the_schedule(
     unheated = [factor(plain, step, per_epoch, epochs) for step in range(epochs * per_epoch)]
     if not after:
         assert rates[warmup * per_epoch :] == unheated[warmup * per_epoch :]
+
+
+# --- rules that see the gradient at more than one place
+
+
+def test_sharpness_aware_steps_are_those_of_the_paper() -> None:
+    """Algorithm 1 by hand on a quadratic: the gradient at w + ρ g / ‖g‖, applied to w."""
+    a = torch.tensor([[3.0, 1.0], [1.0, 2.0]], dtype=torch.float64)
+    w = torch.nn.Parameter(torch.tensor([1.0, -2.0], dtype=torch.float64))
+    expected = w.detach().clone()
+    rule = components.load(("engine.optimizers",), "sam")
+    optimizer = rule(rule.Options(name="sam", lr=0.1, radius=0.3)).build([w], None)
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        with torch.enable_grad():
+            loss = w @ a @ w / 2
+        loss.backward()
+        return loss
+
+    for _ in range(3):
+        loss = optimizer.step(closure)
+        gradient = a @ expected
+        assert loss.item() == pytest.approx(float(expected @ gradient / 2))
+        expected = expected - 0.1 * a @ (expected + 0.3 * gradient / gradient.norm())
+        torch.testing.assert_close(w.detach(), expected)
+
+
+@pytest.mark.parametrize("name", components.names(("engine.optimizers",)))
+def test_every_rule_makes_steps_and_takes_groups(name: str) -> None:
+    w = torch.nn.Parameter(torch.ones(3))
+    chosen = options_for(("engine.optimizers",), "name", {"name": name, "lr": 0.01})
+    optimizer = build(chosen, [{"params": [w], "lr": 0.01}])
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        with torch.enable_grad():
+            loss = w.square().sum()
+        loss.backward()
+        return loss
+
+    if not getattr(optimizer, "needs_closure", False):
+        closure()
+    optimizer.step(closure)
+    assert (w < 1).all()

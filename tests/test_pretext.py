@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
+from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -17,6 +18,7 @@ from torch.nn import functional as F
 from repro.engine.setup import Setup
 from repro.methods.clustering.deepcluster import DeepCluster, whitened
 from repro.methods.contrastive.simclr import SimCLR
+from repro.methods.parts.prototypes import kmeans
 from repro.methods.pretext.deep_infomax import DeepInfoMax
 from repro.methods.pretext.relational import Relational, relation_pairs
 from repro.methods.pretext.rotation import Rotation
@@ -122,6 +124,17 @@ def test_whitening_is_that_of_pca_with_dead_directions_left_out() -> None:
     found = whitened(x).double().flip(1)  # by rising variance
     torch.testing.assert_close(found.abs(), expected.abs(), rtol=1e-4, atol=1e-5)
     assert whitened(torch.cat([x, torch.ones(50, 1)], 1)).isfinite().all()
+
+
+def test_kmeans_is_about_as_good_as_that_of_scikit_learn() -> None:
+    """Inertia of blurred clouds with many local optima; and a fixed point: rows are with their nearest mean."""
+    x = (3 * normal(8, 5)).repeat_interleave(40, 0) + normal(320, 5, seed=1)
+    torch.manual_seed(0)
+    cluster = kmeans(x, 8, 5, 50)
+    means = torch.stack([x[cluster == c].mean(0) for c in range(8)])
+    assert torch.equal(torch.cdist(x, means).argmin(1), cluster)
+    inertia = (x - means[cluster]).square().sum().item()
+    assert inertia <= 1.02 * KMeans(8, n_init=5, random_state=0).fit(x.numpy()).inertia_
 
 
 def test_deepcluster_finds_clusters_and_begins_its_head_anew() -> None:

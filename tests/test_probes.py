@@ -21,10 +21,10 @@ from repro.data.slices.base import balanced
 from repro.engine import checkpoint, optim
 from repro.engine.features import extract
 from repro.engine.finish import finish
-from repro.engine.keys import key
 from repro.engine.run import Run
 from repro.engine.setup import set_up
 from repro.engine.stage import Context, Outcome
+from repro.keys import key
 from repro.measures.logistic import fitted, logits
 from repro.networks.build import trained
 from repro.options import Optimizer

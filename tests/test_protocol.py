@@ -16,12 +16,12 @@ from repro.engine.run import Run
 from repro.engine.setup import set_up
 from repro.errors import UserError
 from repro.methods.contrastive.simclr import SimCLR
-from repro.methods.parts.follower import Follower, share
 from repro.methods.parts.memory import Bank, Queue
+from repro.methods.parts.momentum_encoder import MomentumEncoder, ema_decay
 from repro.options import Momentum, OnlineProbe
+from repro.options.views import expand
 from repro.recipes.load import load
 from repro.views.augment import Augment
-from repro.views.policies import expand
 from tests.conftest import Write
 from tests.test_views import MEAN, STD, random_images
 
@@ -93,22 +93,22 @@ def test_local_views_are_further_views_of_their_own_size() -> None:
     assert torch.equal(alone["views"], made["views"])  # they do not change the others
 
 
-def test_a_follower_is_a_moving_average_without_gradient() -> None:
+def test_a_momentum_encoder_is_a_moving_average_without_gradient() -> None:
     leader = nn.Linear(2, 1, bias=False)
-    follower = Follower(leader)
+    copies = MomentumEncoder(leader)
     start = leader.weight.detach().clone()
     with torch.no_grad():
         leader.weight.add_(1)
-    follower.follow(leader, keep=0.9)
-    (copy,) = follower
+    copies.update(leader, decay=0.9)
+    (copy,) = copies
     torch.testing.assert_close(copy.weight, start + 0.1)
-    assert not any(p.requires_grad for p in follower.parameters())
+    assert not any(p.requires_grad for p in copies.parameters())
 
 
-def test_the_share_that_a_follower_keeps() -> None:
-    assert share(Momentum(start=0.9), 7, 10) == 0.9
+def test_the_decay_of_the_moving_average() -> None:
+    assert ema_decay(Momentum(start=0.9), 7, 10) == 0.9
     rising = Momentum(start=0.9, end=1.0)
-    assert [share(rising, step, 10) for step in (0, 5, 10)] == pytest.approx([0.9, 0.95, 1.0])
+    assert [ema_decay(rising, step, 10) for step in (0, 5, 10)] == pytest.approx([0.9, 0.95, 1.0])
 
 
 @pytest.mark.parametrize("pushes", [[2, 2, 2], [1, 5, 3], [7], [4, 4]])

@@ -22,7 +22,6 @@ from repro.data.load import load as load_data
 from repro.engine.budget import Deadline, Stopped
 from repro.engine.checkpoint import load as read
 from repro.engine.checkpoint import save
-from repro.engine.keys import generator, key
 from repro.engine.run import Run
 from repro.engine.setup import set_up
 from repro.engine.stage import Outcome
@@ -36,6 +35,7 @@ from repro.experiments.security.cosine_null import CosineNull
 from repro.experiments.security.radioactive import combined_log10, cosine_p, detection, directions, kolmogorov
 from repro.experiments.security.radioactive_detect import aligned
 from repro.experiments.security.radioactive_marks import psnr
+from repro.keys import generator, key
 from repro.recipes.load import load
 from repro.views.augment import Augment
 from repro.views.draws import Draws

@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from repro.components import load, options_for
 from repro.engine.draws import Draws
-from repro.engine.keys import generator
 from repro.errors import UserError
+from repro.keys import generator
 from repro.methods.clustering.dec import sharpened
 from repro.methods.generative.vae import divergence
 from repro.methods.parts.average import WeightAverage

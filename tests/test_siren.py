@@ -226,7 +226,7 @@ def test_every_network_learns_as_if_it_were_alone(tmp_path: Path) -> None:
 
 def test_the_steps_are_those_of_adam_on_all_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One plain loop over the whole image, as in the notebook, against chunks of 100 pixels."""
-    from repro.engine.keys import key
+    from repro.keys import key
 
     monkeypatch.setattr("repro.experiments.implicit_representation.coordinate_fit.CHUNK", 100)
     outcome = fit(fitting(tmp_path), steps=8, against=["relu"])

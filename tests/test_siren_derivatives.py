@@ -17,11 +17,11 @@ from torch import Tensor, nn
 
 from repro import components
 from repro.data import audio
-from repro.engine.keys import key
 from repro.engine.stage import Outcome
 from repro.errors import UserError
 from repro.experiments.implicit_representation import siren_audio, siren_helmholtz, siren_poisson
 from repro.experiments.implicit_representation.siren_fit import grid
+from repro.keys import key
 from repro.networks import coordinate, derivatives
 from tests.test_siren import fitting, photograph
 

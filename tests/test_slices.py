@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,8 +13,8 @@ from pydantic import TypeAdapter, ValidationError
 from repro import components
 from repro.data.slices.base import balanced
 from repro.data.table import Table
-from repro.engine.keys import generator, permutation
 from repro.errors import UserError
+from repro.keys import generator, permutation
 from repro.options.data import SliceSpec
 
 SAMPLES, CLASSES = 400, 5
@@ -124,6 +125,28 @@ def test_rows_at_even_distances() -> None:
     assert rows(cut({"every": 150})) == [0, 150, 300]
 
 
+def test_ranges_follow_one_another() -> None:
+    parts = [cut({"range": {"start": a, "stop": b}}) for a, b in ((0.0, 0.33), (0.33, 0.9), (0.9, 1.0))]
+    assert [r for part in parts for r in rows(part)] == list(range(SAMPLES))
+    with pytest.raises(ValidationError, match="`start` must be below `stop`"):
+        cut({"range": {"start": 0.5, "stop": 0.5}})
+    with pytest.raises(UserError, match="no row of 400"):
+        cut({"range": {"stop": 0.001}})
+
+
+def test_the_pairs_of_cifar10_need_its_classes() -> None:
+    labels = torch.arange(10).repeat(40)
+    noisy = cut(
+        {"label_noise": {"rate": 1.0, "kind": "cifar10"}}, replace(table(), classes=10).having(label=labels)
+    )
+    names = ["aeroplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+    changed = {names[a]: names[b] for a, b in zip(labels, noisy.labels, strict=True) if a != b}
+    pairs = {"truck": "automobile", "bird": "aeroplane", "deer": "horse", "cat": "dog", "dog": "cat"}
+    assert changed == pairs
+    with pytest.raises(UserError, match="there are 5 classes here"):
+        cut({"label_noise": {"rate": 1.0, "kind": "cifar10"}})
+
+
 def test_rows_and_labels_that_a_stage_left() -> None:
     def left(stage: str, what: str, data: Table) -> Any:
         assert stage == "before" and len(data) == SAMPLES
@@ -170,6 +193,7 @@ def test_a_wrong_slice_is_told(value: Any, words: str) -> None:
         {"head": 30},
         {"every": 7},
         {"held_out": 0.1},
+        {"range": {"start": 0.25, "stop": 0.4}},
     ],
 )
 def test_the_plan_knows_about_how_many_rows_there_will_be(value: Any) -> None:

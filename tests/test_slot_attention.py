@@ -307,7 +307,7 @@ def test_training_lowers_the_error_and_the_picture_shows_the_scenes(tmp_path: Pa
         3,
     )  # six scenes, seven tiles, each pixel enlarged six times
     first = pixels[6:66:6, 6:66:6]
-    from repro.engine.keys import key
+    from repro.keys import key
 
     assert (first == scenes(key(3, "stage", "test"), 1, 10, 1).images[0].movedim(0, -1).numpy()).all()
 

@@ -168,7 +168,7 @@ def test_a_record_outlasts_the_family_that_a_method_is_filed_under(digests: Dige
 
 def test_modules_of_two_families_have_different_names_in_a_record() -> None:
     found = [
-        source._without_family(modules.name_of(path)) for path in modules.PACKAGE.rglob("*.py")
+        source._in_records(modules.name_of(path)) for path in modules.PACKAGE.rglob("*.py")
         if path.stem != "__init__"
     ]  # fmt: skip
     assert len(found) == len(set(found))

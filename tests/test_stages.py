@@ -11,7 +11,7 @@ from torch import nn
 from repro.components import load, options_for
 from repro.engine import checkpoint, state
 from repro.engine.features import accuracy, frozen
-from repro.engine.fit import spread
+from repro.engine.fit import embedding_std
 from repro.engine.run import Run
 from repro.engine.setup import set_up
 from repro.engine.stage import capped
@@ -61,8 +61,8 @@ def test_the_guard_refuses_a_network_that_could_change() -> None:
 
 def test_spread_is_one_on_the_sphere_and_zero_in_a_point() -> None:
     x = torch.randn(4000, 2, 16, generator=torch.Generator().manual_seed(0))
-    assert spread(x).item() == pytest.approx(1, abs=0.01)
-    assert spread(torch.ones(50, 2, 16)).item() == 0
+    assert embedding_std(x).item() == pytest.approx(1, abs=0.01)
+    assert embedding_std(torch.ones(50, 2, 16)).item() == 0
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from repro.engine import update
 from repro.engine.abandon import out_of_memory
 from repro.engine.fit import fit
-from repro.engine.keys import generator
 from repro.engine.loop import Collapse
 from repro.engine.method import Method
 from repro.engine.online import Online
@@ -22,6 +21,7 @@ from repro.engine.plan import BatchPlan
 from repro.engine.setup import Setup
 from repro.engine.update import Updater, gathered
 from repro.errors import UserError
+from repro.keys import generator
 from repro.methods.contrastive.moco import MoCo
 from repro.methods.contrastive.simclr import SimCLR
 from repro.networks.batchnorm import Span, convert

@@ -35,19 +35,19 @@ from repro.data.load import get, load, look_alike, verify
 from repro.engine.batches import Batches
 from repro.engine.features import extract
 from repro.engine.fit import fit
-from repro.engine.keys import key
 from repro.engine.setup import set_up
 from repro.engine.stage import Context
 from repro.errors import UserError
+from repro.keys import key
 from repro.methods.supervised.cross_entropy import CrossEntropy
 from repro.options import Batch, Optimizer, TrainingOptions
+from repro.options.views import expand
 from repro.signals import STOPS
 from repro.views import workers
 from repro.views.cut import FILTERS, centred
 from repro.views.draws import Draws
-from repro.views.feed import feed, plain_views
 from repro.views.geometry import Boxes, crop_resize, random_resized_boxes
-from repro.views.policies import expand
+from repro.views.loader import loader, plain_views
 from tests.conftest import ROOT, own_data
 
 ROWS, CLASSES, SIZE, CPU = {"train": 75, "test": 11}, 4, 24, torch.device("cpu")
@@ -171,7 +171,7 @@ def plan(data: ImageSet, size: int = 35, seed: int = 0, rank: int = 0, processes
 
 def fed(data: ImageSet, steps: Any = None, workers: int = 0, views: Any = VIEWS, **how: Any) -> list[Any]:
     upcoming, total = plan(data, **how)
-    source = feed(data, expand(views), CPU, upcoming, total, workers)
+    source = loader(data, expand(views), CPU, upcoming, total, workers)
     made = [source(step) for step in steps or range(total)]
     source.close()
     return made
@@ -556,7 +556,7 @@ def test_the_number_of_workers_can_be_given(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_worker_that_dies_is_told_in_one_line(encoded: list[bytes]) -> None:
     data = streamed()
     upcoming, total = plan(data)
-    source = feed(data, expand(VIEWS), CPU, upcoming, total, workers=2)
+    source = loader(data, expand(VIEWS), CPU, upcoming, total, workers=2)
     source(0)
     before = signal.getsignal(signal.SIGCHLD)
     for child in psutil.Process().children():
@@ -572,7 +572,7 @@ def test_workers_leave_signals_to_the_main_process(encoded: list[bytes]) -> None
     """What is sent to all processes of a group must not cost the main one its data before it has stopped."""
     data = streamed()
     upcoming, total = plan(data)
-    source = feed(data, expand(VIEWS), CPU, upcoming, total, workers=2)
+    source = loader(data, expand(VIEWS), CPU, upcoming, total, workers=2)
     source(0)
     helpers = psutil.Process().children()
     for number in STOPS:

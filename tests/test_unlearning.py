@@ -11,7 +11,7 @@ from torch import Tensor
 
 from repro.components import load, options_for
 from repro.engine.draws import Draws
-from repro.engine.keys import generator
+from repro.keys import generator
 from repro.networks.build import build, composite
 
 SHAPE = (1, 8, 8)
@@ -79,6 +79,7 @@ def test_laf_is_its_formulas() -> None:
     )
     assert turn0 == pytest.approx(expected, rel=1e-5)
 
+    @torch.no_grad()
     def moved(x: Tensor) -> list[float]:
         pairs = zip(one.encoder(x), one.everything.encoder(x), strict=True)
         return [1 - float(a @ b / a.norm() / b.norm()) for a, b in pairs]

@@ -19,10 +19,10 @@ from torch.nn.functional import interpolate
 from torchvision import transforms as T
 
 from repro.options import Crop
+from repro.options.views import expand
 from repro.views.augment import Augment
 from repro.views.draws import Draws
 from repro.views.geometry import random_resized_boxes
-from repro.views.policies import expand
 
 SIZE = 32
 SIMILAR, DIFFERENT = 1e-3, 1e-6

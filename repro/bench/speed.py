@@ -35,19 +35,19 @@ from torchvision import transforms
 from repro.data.images import ImageSet
 from repro.data.load import look_alike
 from repro.engine import optim
-from repro.engine.keys import key
 from repro.engine.method import Method
 from repro.engine.plan import BatchPlan
 from repro.engine.setup import Setup, set_up
 from repro.engine.update import Updater, trainable
+from repro.keys import key
 from repro.methods.supervised.supcon import SupCon
 from repro.networks.batchnorm import convert
 from repro.networks.build import build
 from repro.networks.resnet import ResNet
 from repro.options import Optimizer
+from repro.options.views import expand
 from repro.recipes.schema import Precision
 from repro.views.augment import Augment
-from repro.views.policies import expand
 
 VIEWS = expand({"policy": "simclr-cifar", "count": 2})
 Work = Callable[[], object]

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from repro import keys
 from repro.data.declare import DataSet
 from repro.data.fields import FeaturesField, NodeField, NumberField, StreamField, TokensField
 from repro.data.table import Ragged, Stream, Table
 from repro.data.vocabulary import MARKS, Rule, Vocabulary
-from repro.engine import keys
 
 BEYOND = 1024  # tokens of a stream after its last row
 

@@ -71,6 +71,8 @@ def needed(declared: DataSet) -> Iterator[tuple[DataSet, str]]:
     """The sets and splits that a set is read from: its own or those that it is made of, and its vocabulary's."""
     if declared.source.union:
         yield from ((declaration(part), TRAIN) for part in declared.source.union)
+    elif declared.source.derived:
+        yield from needed(declaration(declared.source.derived.of))
     else:
         yield from ((declared, split) for split in declared.splits)
     if declared.vocabulary and declared.vocabulary.of:
@@ -81,8 +83,6 @@ def place(declared: DataSet, split: str) -> str | None:
     """Where one split comes from, or None."""
     if declared.source.bundled:
         return "bundled"
-    if declared.source.derived:
-        return available(declared.source.derived.of)
     files = find_files(declared, split)
     if declared.fields is None and find_decoded(declared, split, files):
         return "cache"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from math import prod
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,7 @@ from repro.data.fields import (
     Graph,
     LabelField,
     NodeField,
+    NumberField,
     Reading,
     StreamField,
     TokensField,
@@ -45,17 +47,17 @@ TRAIN = "train"
 class DataSet(Part):
     """A data set. `splits` gives the rows of each split, `shape` is that of a sample as networks see it.
 
-    Without `fields` it is a set of images, of `shape` (C, H, W). They have that size or, where it is `varied`, sizes of
-    their own: then `shape` is that of a view, and the images stay encoded until they are needed. With `any_mode`, and
-    where sizes are varied, images of another mode than their channels say (grey among colour, CMYK) are converted,
-    elsewhere they are errors. `mean` and `std` (population) are per channel, over all training pixels scaled to 0..1.
-    The labels of `unlabelled` splits are -1, whatever the files say.
+    Without `fields` it is a set of images, of `shape` (C, H, W). They have that size or, where it is `varied`,
+    sizes of their own: then `shape` is that of a view, and the images stay encoded until they are needed. With
+    `any_mode`, and where sizes are varied, images of another mode than their channels say (grey among colour, CMYK)
+    are converted, elsewhere they are errors. `mean` and `std` (population) are per channel, over all training
+    pixels scaled to 0..1. The labels of `unlabelled` splits are -1, whatever the files say.
 
-    With `fields`, `shape` is (d,) for features, (length, vocabulary) for text: the number of tokens that an entry is
-    cut or padded to unless views say another, and the tokens that there are. What is `whole` is cut into splits.
+    With `fields`, `shape` is (d,) for features and (length, vocabulary) for text: a usual number of tokens of a
+    sample (views have their own), and how many tokens there are. What is `whole` is cut into the splits.
 
-    `classes` is a number, or one for each split where the splits have classes of their own. The files are in `folder`
-    below $REPRO_DATA (default: the set's name).
+    `classes` is a number, or one for each split where the splits have classes of their own. The files are in
+    `folder` below $REPRO_DATA (default: the set's name).
     """
 
     name: str
@@ -152,6 +154,14 @@ class DataSet(Part):
         return next((name for name, spec in (self.fields or {}).items() if isinstance(spec, seen)), "")
 
     @property
+    def sample_bytes(self) -> int:
+        """About what a sample takes in memory, without what belongs to the set as a whole."""
+        if self.fields is None:
+            return prod(self.shape)
+        wide = {"tokens": 8 * self.shape[0], "features": 4 * self.shape[-1], "stream": 16}
+        return sum(wide.get(spec.kind, 8) for spec in self.fields.values())
+
+    @property
     def _stems(self) -> Iterator[str]:
         """The beginnings of all its files' names."""
         for split in self.splits:
@@ -181,7 +191,7 @@ def field_fault(declared: DataSet) -> str | None:
     text = any(isinstance(spec, TokensField | StreamField) for spec in specs)
     by_position = declared.whole is not None and declared.whole.by is None
     streamed = isinstance(specs[0], StreamField) and len(specs) == 1
-    fitted = any(isinstance(s, FeaturesField) or getattr(s, "standardise", False) for s in specs)
+    fitted = any(isinstance(spec, FeaturesField | NumberField) and spec.fitted for spec in specs)
     own = declared.vocabulary is not None and declared.vocabulary.of is None
     faults = {
         "`mean`, `std`, `varied`, `any_mode` and `unlabelled` are for sets of images": bool(

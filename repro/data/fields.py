@@ -10,7 +10,7 @@ from repro.recipes.schema import Part
 
 
 class Reading(NamedTuple):
-    """What a column has to hold: `text`, `number`, `category`, `label` or `list`; with `gaps`, values may be missing."""
+    """What a column has to hold: `text`, `number`, `category`, `label` or `list`; `gaps` are missing values."""
 
     what: str
     gaps: bool = False
@@ -41,9 +41,9 @@ class StreamField(Part):
 class FeaturesField(Part):
     """Columns of `numbers`, then one-hot `categories`, (n, d) float32.
 
-    The categories are those of the training rows, sorted; others give zeros. Missing numbers become the `mean` of the
-    training rows or `zero`, and missing categories zeros; without `missing` they are errors. With `standardise`, numbers
-    lose the training rows' mean and are divided by their (population) standard deviation where that is not 0.
+    The categories are those of the training rows, sorted; others give zeros. Missing numbers become the `mean` of
+    the training rows or `zero`, and missing categories zeros; without `missing` they are errors. With `standardise`,
+    numbers lose the training rows' mean and are divided by their (population) standard deviation, where it is not 0.
     """
 
     kind: Literal["features"]
@@ -58,6 +58,11 @@ class FeaturesField(Part):
         if not columns or len(set(columns)) < len(columns):
             raise ValueError("needs `numbers` or `categories`, each column once")
         return self
+
+    @property
+    def fitted(self) -> bool:
+        """Whether the training rows say something about the others."""
+        return bool(self.standardise or self.categories or self.missing == "mean")
 
     @property
     def readings(self) -> dict[str, Reading]:
@@ -75,6 +80,11 @@ class NumberField(Part):
     kind: Literal["target", "score"]
     column: str
     standardise: bool = False
+
+    @property
+    def fitted(self) -> bool:
+        """Whether the training rows say something about the others."""
+        return self.standardise
 
     @property
     def readings(self) -> dict[str, Reading]:
@@ -141,8 +151,8 @@ class Whole(Part):
 class Graph(Part):
     """The graph whose nodes are the rows of the whole: `facts` get `features` (N, d) and `edges` (2, E).
 
-    `features` names a column of lists: the features that are 1. The `edges` are in files of that name, each once, with
-    the columns `ends`.
+    `features` names a column of lists: the features that are 1. The `edges` are in files of that name, each once,
+    with the columns `ends`.
     """
 
     features: str

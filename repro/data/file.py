@@ -122,6 +122,6 @@ def blamed(path: Path, mend: str) -> Iterator[None]:
         raise UserError(f"{path}: the file is not there any more; {mend}.") from None
     except PermissionError:
         raise UserError(f"{path}: this user may not read the file.") from None
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = str(error).partition("\n")[0].rstrip(".")
         raise UserError(f"{path}: the file is damaged or incomplete ({reason}); {mend}.") from None

@@ -7,9 +7,9 @@ that gives type and shape:
 * content: SHA-256 of the header and the sorted SHA-256 digests of (image, label), one for each row.
 
 Other columns follow each other in the same way, in the order of their declaration: the header of the first begins
-`content`. Texts (UTF-8) and lists (of int64) are bytes after their length as eight bytes, under the header `bytes (n,)`; a
-missing text is a single zero byte. Numbers are float64, the missing ones NaN. What belongs to the set as a whole follows
-at the end of both, as header and bytes.
+`content`. Texts are UTF-8 after their length as eight bytes, under the header `bytes (n,)`; a missing one is a zero
+byte. Numbers are float64, the missing ones NaN. What belongs to the set as a whole follows at the end of both, as
+header and bytes.
 
 Where images stay encoded, the bytes of their files are taken in place of pixels, in `ordered` each after its length
 as eight bytes, and the first header is `encoded (n,)`.
@@ -61,7 +61,7 @@ def ordered(images: Tensor, labels: Tensor) -> str:
 
 
 def of_columns(columns: Sequence[Column], facts: Sequence[np.ndarray] = ()) -> Fingerprint:
-    """Columns of numbers (n, …), little-endian, or of n texts or lists as bytes; `facts` are of the set as a whole."""
+    """Columns of numbers (n, …), little-endian, or of n texts as bytes; `facts` are of the set as a whole."""
     ordered = _ordered(columns)
     rows = sorted(hashlib.sha256(b"".join(row)).digest() for row in zip(*map(_entries, columns), strict=True))
     content = hashlib.sha256(_header(columns[0]) + b"".join(rows))

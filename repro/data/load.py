@@ -7,9 +7,10 @@ from typing import Any
 
 import torch
 
+from repro import keys
 from repro.data import cache, stream, tables
 from repro.data.alike import alike
-from repro.data.available import Files, available, decoded_path, find_decoded, find_files
+from repro.data.available import Files, available, decoded_path, find_decoded, find_files, needed, place
 from repro.data.cache import Rows
 from repro.data.declare import DataSet, declaration
 from repro.data.decode import decode
@@ -17,14 +18,14 @@ from repro.data.download import download
 from repro.data.fingerprint import Check, Fingerprint, agreed, check, deviations, fingerprint
 from repro.data.images import ImageSet, image_set
 from repro.data.table import Table
-from repro.engine import keys
 from repro.errors import UserError, suggestion
 
 SMALL = 64  # pixels of a side
 
 
 def load(name: str, split: str) -> Any:
-    """The split, a Table or for images an ImageSet, from the decoded cache, `$REPRO_DATA`, the hub's local cache, or an installed package.
+    """The split, from the decoded cache, `$REPRO_DATA`, the hub's local cache, or an installed package: an ImageSet,
+    or for a set with `fields` a Table.
 
     Nothing is downloaded. Raises UserError when the data is missing (with the way to get it), damaged, or
     not the declared content.
@@ -40,32 +41,34 @@ def load(name: str, split: str) -> Any:
 def get(name: str, repo: str | None = None) -> list[Any]:
     """All splits, downloaded from the hub if they are not here, decoded, verified, and kept.
 
-    `repo` takes the place of the declared repository: another one, or a folder of Parquet files.
+    `repo` takes the place of the declared repository of images: another one, or a folder of Parquet files.
     """
     declared = declaration(name)
     if declared.source.derived:
         get(declared.source.derived.of, repo)
     if declared.source.derived or (repo is None and available(name)):
         return [load(name, split) for split in declared.splits]
-    if declared.source.union:
-        for part in declared.source.union:
-            get(part)
-    elif declared.source.hub or not declared.fields:
-        files = download(declared, repo)
     if declared.fields:
-        if declared.vocabulary and declared.vocabulary.of:
-            get(declared.vocabulary.of)
-        return [_table(declared, s) for s in declared.splits]
+        return _tables(declared)
+    files = download(declared, repo)
     if declared.varied:
         return [_streamed(declared, s, files[s]) for s in declared.splits]
     return [_image_set(declared, s, _decoded(declared, s, files[s])) for s in declared.splits]
+
+
+def _tables(declared: DataSet) -> list[Any]:
+    """All splits of a set with fields; what is missing of it and of the sets that it needs comes from the hub."""
+    for part in {part.name: part for part, split in needed(declared) if not place(part, split)}.values():
+        if part.source.hub:
+            download(part, None)
+    return [_table(declared, split) for split in declared.splits]
 
 
 def verify(name: str, split: str) -> Check:
     """Computes the fingerprint of what `load` gives anew. Decoded data that has changed is made again."""
     declared = _declared(name, split)
     if declared.fields:
-        return check(declared.fingerprints[split], tables.made(declared, split).fingerprint)
+        return check(declared.fingerprints[split], tables.fingerprint_of(declared, split))
     if declared.varied:
         files = _files(declared, split)
         images, labels = stream.opened(declared, split, files)

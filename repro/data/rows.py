@@ -52,7 +52,12 @@ class Rows:
         if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
             raise self._kind(name, "text")
         self._no_gaps(name, column, gaps, "there is no text")
-        return column.to_pylist()
+        try:
+            return column.to_pylist()
+        except UnicodeDecodeError:
+            bad = [not _readable(value) for value in column]
+            self._none(name, np.array(bad), lambda _: "the text is not UTF-8")
+            raise
 
     def category(self, name: str, gaps: bool) -> list[Any]:
         """Texts, whatever the type of the column is."""
@@ -60,6 +65,8 @@ class Rows:
         if pa.types.is_nested(column.type) or pa.types.is_binary(column.type):
             raise self._kind(name, "text or numbers")
         self._no_gaps(name, column, gaps, "there is no value")
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            return self.text(name, gaps)
         return column.cast(pa.string()).to_pylist()
 
     def number(self, name: str, gaps: bool) -> np.ndarray:
@@ -73,14 +80,14 @@ class Rows:
         self._none(name, bad, lambda row: f"{column[row].as_py()} is not a finite number")
         return values
 
-    def label(self, name: str, gaps: bool, classes: int) -> np.ndarray:
-        """(n,) int64 from 0 to `classes` − 1; −1 for none, where there may be gaps."""
+    def label(self, name: str, gaps: bool, below: int) -> np.ndarray:
+        """(n,) int64 from 0 to `below` − 1; −1 for none, where there may be gaps."""
         column = self.columns[name]
         if not pa.types.is_integer(column.type):
             raise self._kind(name, "integers")
-        values = column.cast(pa.int64()).fill_null(-1).to_numpy()
-        bad = (values < -gaps) | (values >= classes)
-        self._none(name, bad, lambda row: f"the label {column[row].as_py()} is not from 0 to {classes - 1}")
+        values = column.cast(pa.int64(), safe=False).fill_null(-1).to_numpy()
+        bad = (values < -gaps) | (values >= below)
+        self._none(name, bad, lambda row: f"{column[row].as_py()} is not from 0 to {below - 1}")
         return values
 
     def lists(self, name: str, below: int) -> Lists:
@@ -92,7 +99,7 @@ class Rows:
             raise self._kind(name, "lists of integers")
         self._no_gaps(name, column, False, "there is no list")
         starts = np.cumsum([0, *pc.list_value_length(column).to_numpy(zero_copy_only=False)])
-        values = column.flatten().cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
+        values = column.flatten().cast(pa.int64(), safe=False).fill_null(-1).to_numpy(zero_copy_only=False)
         bad = np.zeros(len(self), bool)
         bad[np.searchsorted(starts, np.flatnonzero((values < 0) | (values >= below)), "right") - 1] = True
         self._none(name, bad, lambda row: f"an entry of the list is not from 0 to {below - 1}")
@@ -111,6 +118,14 @@ class Rows:
         if bad.any():
             row = int(bad.argmax())
             raise self.fault(name, row, text(row))
+
+
+def _readable(value: Any) -> bool:
+    try:
+        value.as_py()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def read(declared: DataSet, split: str) -> Rows:
@@ -146,8 +161,9 @@ def _table(path: Path, columns: list[str], mend: str) -> pa.Table:
         source = opened(path)
         schema = source.schema if isinstance(source, pa.Table) else source.schema_arrow
         for name in columns:
-            if name not in schema.names:
-                raise UserError(f"{path}: no column `{name}` (there are {', '.join(schema.names)}); {mend}.")
+            if (times := schema.names.count(name)) != 1:
+                what = "two columns" if times else "no column"
+                raise UserError(f"{path}: {what} `{name}` (there are {', '.join(schema.names)}); {mend}.")
         table = source.select(columns) if isinstance(source, pa.Table) else source.read(columns)
         encoded = [f.name for f in table.schema if pa.types.is_dictionary(f.type)]
         for name in encoded:  # categories of pandas

@@ -69,8 +69,9 @@ class Stream:
         sequence that is shorter than that.
         """
         first = self.at.clamp(max=max(len(self.values) - length, 0))
-        whole = Ragged(self.values, torch.tensor([0, len(self.values)], device=self.at.device))
-        values = whole.padded(max(length, len(self.values)), fill)[0]
+        values, missing = self.values, length - len(self.values)
+        if missing > 0:
+            values = torch.cat([values, values.new_full((missing, *values.shape[1:]), fill)])
         return values[first[:, None] + torch.arange(length, device=self.at.device)]
 
     def to(self, device: torch.device) -> Stream:

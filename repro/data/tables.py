@@ -35,7 +35,7 @@ class Values(NamedTuple):
     what belongs to the set as a whole."""
 
     columns: dict[str, Any]
-    index: np.ndarray
+    numbers: np.ndarray
     where: str
     facts: dict[str, np.ndarray]
 
@@ -74,6 +74,11 @@ def made(declared: DataSet, split: str) -> Made:
             facts[name] = fitted.scales[spec.column]
     _check_shape(declared, fields, facts, values.where)
     return Made(fields, facts, _fingerprint(declared, values), values.where)
+
+
+def fingerprint_of(declared: DataSet, split: str) -> Fingerprint:
+    """That of a split's values as they are in the files."""
+    return _fingerprint(declared, _values(declared, split))
 
 
 def _values(declared: DataSet, split: str) -> Values:
@@ -157,8 +162,8 @@ def _fitted(declared: DataSet, digest: tuple[str, ...]) -> Fitted:
     specs = (declared.fields or {}).values()
     own = _vocabulary_set(declared)
     vocabulary = None if own is declared else _fitted(own, digest).vocabulary
-    numbers = [spec.column for spec in specs if isinstance(spec, NumberField) and spec.standardise]
-    features = [spec for spec in specs if isinstance(spec, FeaturesField)]
+    numbers = [spec.column for spec in specs if isinstance(spec, NumberField) and spec.fitted]
+    features = [spec for spec in specs if isinstance(spec, FeaturesField) and spec.fitted]
     if not (numbers or features or (declared.vocabulary and own is declared)):
         return Fitted(vocabulary)
     values = _values(declared, TRAIN)
@@ -187,7 +192,8 @@ def _text_columns(spec: Any) -> tuple[str, ...]:
 def _scale(values: np.ndarray) -> tuple[float, float]:
     """Mean and population standard deviation of what is not missing; (0, 0) when all is."""
     there = values[~np.isnan(values)]
-    return (float(there.mean()), float(there.std())) if len(there) else (0.0, 0.0)
+    with np.errstate(over="ignore", invalid="ignore"):  # shows in what is made of them
+        return (float(there.mean()), float(there.std())) if len(there) else (0.0, 0.0)
 
 
 def _field(spec: Any, values: Values, fitted: Fitted) -> Any:
@@ -202,16 +208,16 @@ def _field(spec: Any, values: Values, fitted: Fitted) -> Any:
             tokens = torch.tensor(fitted.vocabulary.numbered(columns[spec.column]))
             return Stream(tokens, torch.arange(len(tokens)))
         case FeaturesField():
-            return _features(spec, columns, fitted)
+            return _single(_features(spec, columns, fitted), values.where)
         case NumberField():
             found = columns[spec.column]
             if spec.standardise:
                 found = _standardised(found, *fitted.scales[spec.column])
-            return torch.tensor(found, dtype=torch.float32)
+            return _single(found, values.where)
         case LabelField():
             return torch.tensor(columns[spec.column])
         case NodeField():
-            return torch.from_numpy(values.index)
+            return torch.from_numpy(values.numbers)
 
 
 def _tokens(texts: Sequence[Sequence[str]], vocabulary: Vocabulary) -> Ragged:
@@ -224,37 +230,50 @@ def _tokens(texts: Sequence[Sequence[str]], vocabulary: Vocabulary) -> Ragged:
     return Ragged(torch.tensor([*chain.from_iterable(entries)], dtype=torch.long), lengths.cumsum(0))
 
 
-def _features(spec: FeaturesField, columns: dict[str, Any], fitted: Fitted) -> Tensor:
+def _features(spec: FeaturesField, columns: dict[str, Any], fitted: Fitted) -> np.ndarray:
+    """(n, d) float64."""
     parts = []
     for name in spec.numbers:
-        mean, deviation = fitted.scales[name]
+        mean, deviation = fitted.scales.get(name, (0.0, 1.0))
         values = np.nan_to_num(columns[name], nan=mean if spec.missing == "mean" else 0.0)
         parts.append((_standardised(values, mean, deviation) if spec.standardise else values)[:, None])
     for name in spec.categories:
         categories = np.array(fitted.categories[name], object)
         parts.append(np.array(columns[name], object)[:, None] == categories)
-    return torch.from_numpy(np.concatenate(parts, 1).astype(np.float32))
+    return np.concatenate(parts, 1)
+
+
+def _single(values: np.ndarray, where: str) -> Tensor:
+    """As float32. Raises UserError for values that this cannot hold."""
+    found = torch.tensor(values, dtype=torch.float32)
+    if not found.isfinite().all():
+        raise UserError(f"{where}: some numbers are too large for 32 bits; correct the file.")
+    return found
 
 
 def _standardised(values: np.ndarray, mean: float, deviation: float) -> np.ndarray:
-    return (values - mean) / (deviation or 1.0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        standard: np.ndarray = (values - mean) / (deviation or 1.0)
+    return standard if np.isfinite(deviation) else np.full_like(standard, np.nan)
 
 
 def _check_shape(declared: DataSet, fields: dict[str, Any], facts: dict[str, Any], where: str) -> None:
     if declared.graph:  # the width of its features is the declared one by construction
         return
-    what, found = "features", fields[declared.primary].shape[1:] if not declared.vocabulary else ()
-    if declared.vocabulary:
-        what, found = "tokens", (declared.shape[0], len(facts["vocabulary"]))
-    if tuple(found) != declared.shape:
+    text = declared.vocabulary is not None
+    found, expected = (
+        len(facts["vocabulary"]) if text else fields[declared.primary].shape[1],
+        declared.shape[-1],
+    )
+    if found != expected:
         raise UserError(
-            f"{where}: `{declared.name}` has {found[-1]:,} {what}, and {declared.shape[-1]:,} are declared as its "
-            f"`shape`; correct the declaration, or {declared.how_to_get}."
+            f"{where}: `{declared.name}` has {found:,} {'tokens' if text else 'features'}, and {expected:,} are "
+            f"declared as its `shape`; correct the declaration, or {declared.how_to_get}."
         )
 
 
 def _fingerprint(declared: DataSet, values: Values) -> Fingerprint:
-    columns: list[Column] = [values.index] if declared.graph else []
+    columns: list[Column] = [values.numbers] if declared.graph else []
     for found in values.columns.values():
         columns.append(found if isinstance(found, np.ndarray) else _encoded(found, declared))
     return of_columns(columns, [*values.facts.values()])

@@ -14,8 +14,8 @@ from repro import components
 from repro.data.samplers.base import Sampler
 from repro.data.samplers.shuffled import Shuffled
 from repro.data.table import Table
-from repro.engine.keys import key, permutation
 from repro.errors import UserError
+from repro.keys import key, permutation
 from repro.options import Batch, Optimizer, SampledOptions, Schedule, StreamOptions
 from repro.options.data import SamplerOptions
 
@@ -79,7 +79,7 @@ class Batches:
     _order: Callable[[int], Tensor] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._order = lru_cache(maxsize=2)(self._permutation)  # a feed may be an epoch ahead of the steps
+        self._order = lru_cache(maxsize=2)(self._permutation)  # a loader may be an epoch ahead of the steps
         if self.drop_last and self.size > self.samples:
             raise UserError(f"The batch of {self.size} is larger than the {self.samples} samples there are.")
 

@@ -30,7 +30,7 @@ def describe(recipe: Recipe, place: Place, micro_batch: int | None = None, limit
             lines += [
                 f"    deviation: {d.what}: {d.paper} → {d.here}" for d in plan.deviations(batches.sizes)
             ]
-            if limit:
+            if limit and memory.rehearsed(stage):
                 lines.append(f"    memory: {_memory(memory.predicted(recipe, name, place, chosen), limit)}")
     return "\n".join(lines)
 

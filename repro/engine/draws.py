@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from repro.engine.keys import key as key_of
-from repro.engine.keys import permutation, uniform
+from repro.keys import key as key_of
+from repro.keys import permutation, uniform
 
 
 @dataclass(frozen=True)

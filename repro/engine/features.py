@@ -16,7 +16,7 @@ from repro.engine.stage import Context
 from repro.engine.update import gathered
 from repro.errors import UserError
 from repro.options import DataOptions, Views
-from repro.views.feed import plain_views
+from repro.views.loader import plain_views
 
 
 @torch.no_grad()

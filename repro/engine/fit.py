@@ -15,7 +15,6 @@ from repro.engine.abandon import Interrupted
 from repro.engine.batches import Course, Training, course
 from repro.engine.compiling import trial
 from repro.engine.features import extract
-from repro.engine.keys import key
 from repro.engine.loop import Collapse, Loop
 from repro.engine.method import Method, call, unit
 from repro.engine.plan import batch_plan
@@ -23,6 +22,7 @@ from repro.engine.signature import check_hooks
 from repro.engine.stage import Context
 from repro.engine.streams import Stream, Streams
 from repro.engine.update import Updater
+from repro.keys import key
 from repro.networks import batchnorm, dropout
 from repro.networks.build import meet
 from repro.networks.layout import channels_last
@@ -34,9 +34,9 @@ def fit(ctx: Context, method: Method, data: Table, o: Training, micro_batch: int
     """Minimises the method's loss over the recipe's epochs or steps. Returns the finished loop with its curve.
 
     At most `micro_batch` rows go through the network at once; fewer, when the memory turns out too small.
-    The curve has `loss`, `lr` and `spread` (see `spread`). Raises Collapse when the loss is not finite or all
-    guarded embeddings have become equal, and UserError when a batch is too small for the method or the processes, or
-    the method asks for what there is not.
+    The curve has `loss`, `lr`, `embedding_std` (see there), and what else the loss measures. Raises Collapse when the
+    loss is not finite or all guarded embeddings have become equal, and UserError when a batch is too small for the
+    method or the processes, or the method asks for what there is not.
     """
     updater, batches = _prepared(ctx, method, data, o, micro_batch)
     rates = {"optimizer": updater.optimizer}
@@ -67,7 +67,7 @@ def fit(ctx: Context, method: Method, data: Table, o: Training, micro_batch: int
             call(method.after_step, {**when, **embedded, **facts})
             if step % every == 0 or step == batches.total - 1:
                 measured = {**updater.measured, "loss": loss, "lr": o.optimizer.lr * rate}
-                loop.log(**measured, **_checked_spread(method, embedded, step))
+                loop.log(**measured, **_checked_std(method, embedded, step, batches.group))
     ctx.note(updater.deviations())
     loop.notes |= {"plan": updater.plan.describe(), **updater.notes}
     return loop
@@ -140,22 +140,25 @@ def undoing(method: Method) -> Callable[[], object]:
     return partial(method.load_state_dict, state)
 
 
-def spread(x: Tensor) -> Tensor:
-    """x (n, d) or (n, …, d) -> how widely the directions spread over the samples: 1 if uniform, 0 if all equal.
+def embedding_std(x: Tensor) -> Tensor:
+    """x (n, d) or (n, …, d) -> the deviation of the directions over the samples: 1 if uniform, 0 if all are equal.
 
-    The root of the mean squared distance from the mean direction (the criterion of Chen and He 2021, section
-    4.1, times the root of d).
+    The root of the mean squared distance from the mean direction: the standard deviation of Chen and He 2021
+    (arXiv 2011.10566), section 4.1, times the root of d.
     """
     return unit(x).reshape(len(x), -1, x.shape[-1]).var(0, unbiased=False).sum(-1).mean().sqrt()
 
 
-def _checked_spread(method: Method, embedded: dict[str, Tensor], step: int) -> dict[str, float]:
-    """The least spread of those results that have features, as `spread`; nothing of fewer than two samples."""
-    features = {
-        name: x for name, x in embedded.items() if x.is_floating_point() and x.dim() > 1 and len(x) > 1
-    }
-    spreads = {name: float(spread(x)) for name, x in features.items()}
-    for name in spreads if method.guarded is None else method.guarded:
-        if spreads.get(name, 1.0) < 1e-4:
+def _checked_std(
+    method: Method, embedded: dict[str, Tensor], step: int, group: tuple[int, ...] = ()
+) -> dict[str, float]:
+    """The least `embedding_std` of those results that have features; nothing of fewer than two samples."""
+    stds = {}
+    for name, x in embedded.items():
+        samples = x.flatten(0, len(group)) if x.shape[1 : 1 + len(group)] == group else x
+        if x.is_floating_point() and samples.dim() > 1 and len(samples) > 1:
+            stds[name] = float(embedding_std(samples))
+    for name in stds if method.guarded is None else method.guarded:
+        if stds.get(name, 1.0) < 1e-4:
             raise Collapse(f"all samples have the same `{name}` at step {step + 1}")
-    return {"spread": min(spreads.values())} if spreads else {}
+    return {"embedding_std": min(stds.values())} if stds else {}

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from repro.engine import checkpoint, replicas, state
 from repro.engine.budget import Stopped
-from repro.engine.keys import key
+from repro.keys import key
 
 if TYPE_CHECKING:
     from repro.engine.stage import Context

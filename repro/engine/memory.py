@@ -19,7 +19,7 @@ from repro.data.declare import declaration
 from repro.engine.plan import batch_plan
 from repro.engine.rehearse import Peak, Place, method, peak
 from repro.engine.setup import Setup
-from repro.options import TrainingOptions
+from repro.options import TrainingOptions, Views
 from repro.recipes.schema import Recipe
 
 # Measured on a processor with AVX-512 and without AMX; the workspaces of kernels may differ on others.
@@ -37,13 +37,13 @@ def place(setup: Setup) -> Place:
 def micro_batch(recipe: Recipe, stage: str, place: Place, limit: float | None) -> int | None:
     """The micro-batch with which a process of the stage takes at most `limit` bytes.
 
-    None when its share fits whole, or there is no limit.
+    None when its share fits whole, there is no limit, or it cannot be told (see `rehearsed`).
 
     It divides the share into the fewest chunks, of whole BatchNorm groups if one fits, and of one sample at least:
     whether even that is too much shows when it is tried.
     """
     options = recipe.stages[stage]
-    if limit is None or not isinstance(options, TrainingOptions):
+    if limit is None or not isinstance(options, TrainingOptions) or not rehearsed(options):
         return None
     plan = batch_plan(options.batch, place.processes)
     share = max(plan.shares(plan.size))
@@ -54,6 +54,11 @@ def micro_batch(recipe: Recipe, stage: str, place: Place, limit: float | None) -
 
     chunks = fewest(share, lambda n: predicted(recipe, stage, place, sized(n)) <= limit)
     return sized(chunks) if chunks > 1 else None
+
+
+def rehearsed(options: TrainingOptions) -> bool:
+    """Whether a stage's steps can be rehearsed: so far of images in one stream only."""
+    return isinstance(getattr(options, "views", None), Views) and not options.streams
 
 
 def fewest(most: int, suffice: Callable[[int], bool]) -> int:

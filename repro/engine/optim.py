@@ -2,48 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
 from torch import nn
 
-from repro.engine.lars import LARS
+from repro import components
 from repro.engine.method import Method
 from repro.options import Optimizer, Schedule
 
 
 def build(options: Optimizer, parameters: Iterable[Any]) -> torch.optim.Optimizer:
     """The optimizer for the recipe's `optimizer:`, for parameters or groups of them; on a GPU torch's fused form."""
-    o, trained = options, list(parameters)
-    if o.name == "lars":
-        return LARS(trained, o.lr, o.momentum, o.weight_decay, o.trust or 0.001, bool(o.clip), bool(o.joint))
+    trained = list(parameters)
     each = (p for part in trained for p in (part["params"] if isinstance(part, dict) else [part]))
     fused = all(p.is_cuda for p in each) or None
-    if o.name == "sgd":
-        sgd = torch.optim.SGD(
-            trained, o.lr, o.momentum, weight_decay=o.weight_decay, nesterov=o.nesterov, fused=fused
-        )
-        sgd.register_step_pre_hook(_begin_momentum)
-        return sgd
-    if o.name == "adagrad":
-        return torch.optim.Adagrad(trained, o.lr, weight_decay=o.weight_decay)
-    if o.name == "adadelta":
-        return torch.optim.Adadelta(trained, o.lr, weight_decay=o.weight_decay)
-    adam = torch.optim.Adam if o.name == "adam" else torch.optim.AdamW
-    return adam(trained, o.lr, o.betas or (0.9, 0.999), weight_decay=o.weight_decay, fused=fused)
-
-
-def _begin_momentum(sgd: torch.optim.Optimizer, *_: Any) -> None:
-    """Momentum of 0 for a parameter that is updated for the first time.
-
-    The same as torch does, but for a part that thaws later than others, at which its fused form fails.
-    """
-    for group in sgd.param_groups:
-        for p in group["params"] if group["momentum"] else ():
-            if p.grad is not None and sgd.state[p].get("momentum_buffer") is None:
-                sgd.state[p]["momentum_buffer"] = torch.zeros_like(p)
+    rule = components.load(("engine.optimizers",), options.name)(options)
+    made: torch.optim.Optimizer = rule.build(trained, fused)
+    return made
 
 
 def groups(options: Optimizer, method: Method) -> list[dict[str, Any]]:
@@ -87,17 +64,8 @@ def factor(schedule: Schedule, step: int, steps_per_epoch: int, epochs: int) -> 
 def _curve(schedule: Schedule, at: float, epochs: int) -> float:
     """The schedule without warm-up, `at` epochs into the run."""
     begin = schedule.rising if schedule.after_warmup else 0
-    done = (at - begin) / max(epochs - begin, 1)
-    if schedule.name == "cosine":
-        return schedule.end + (1 - schedule.end) * (1 + math.cos(math.pi * done)) / 2
-    if schedule.angle is not None:
-        return math.cos(math.pi * schedule.angle * done)
-    if schedule.name == "exponential":
-        return schedule.end**done
-    if schedule.name == "step":
-        passed = at - schedule.count_from if schedule.per == "epoch" else at
-        return schedule.gamma ** sum(passed >= m for m in schedule.milestones)
-    return 1.0
+    curve = components.load(("engine.schedules",), schedule.name)(schedule)
+    return float(curve(at, begin, epochs))
 
 
 def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:

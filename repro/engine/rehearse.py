@@ -23,18 +23,18 @@ from repro.engine.allocation import HEAP
 from repro.engine.blank import Bytes, Count, Rehearsal
 from repro.engine.draws import Draws
 from repro.engine.fit import undoing
-from repro.engine.keys import key
 from repro.engine.method import Method, call
 from repro.engine.plan import BatchPlan
 from repro.engine.sizes import rows_in
 from repro.engine.streams import named, scalars_of
+from repro.keys import key
 from repro.networks.batchnorm import convert
 from repro.networks.build import meet
 from repro.networks.layout import channels_last
 from repro.options import SampledOptions, Views
 from repro.views.augment import Augment
 from repro.views.draws import Draws as ViewDraws
-from repro.views.feed import kind_of, rows_of
+from repro.views.loader import kind_of, rows_of
 
 FEW = 32  # samples of a stand-in
 WHEN = {"step": 10, "total": 20, "epoch": 1, "epochs": 2, "per_epoch": 10}  # all parts train by then
@@ -91,10 +91,12 @@ def method(options: Any, stages: Any, dataset: str) -> Any:
 
 
 def stand_in(options: Any, dataset: str) -> Table:
-    """A few samples like those that a stage trains on."""
+    """A few samples like those that a stage trains on, with as many labels as there are samples."""
     declared, split = source(options, dataset)
     table: Table = look_alike(declared.name, split, FEW, key("memory"))
-    return table
+    if not table.classes:
+        return table
+    return table.having(label=torch.arange(rows_in(options, declared.name)) % table.classes)
 
 
 def one_row(options: Any, dataset: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

@@ -12,13 +12,13 @@ from repro import components
 from repro.data.table import Table
 from repro.engine import checkpoint
 from repro.engine.draws import Draws
-from repro.engine.keys import key
 from repro.engine.method import Method, call
 from repro.engine.stage import Context
 from repro.engine.streams import facts_of
+from repro.keys import key
 from repro.networks.build import meet, shape_of
 from repro.networks.layout import channels_last
-from repro.views.feed import feed
+from repro.views.loader import loader
 
 
 def restored(ctx: Context, stage: str, data: Table) -> Method:
@@ -41,7 +41,7 @@ def mean_losses(ctx: Context, method: Method, data: Table, views: Any, batch: in
     parts = torch.arange(len(data)).split(batch)
     drawn = key(ctx.seed, ctx.stage, "losses")
     sums: dict[str, float] = {}
-    with closing(feed(data, views, ctx.device, lambda step: (parts[step], drawn), len(parts))) as source:
+    with closing(loader(data, views, ctx.device, lambda step: (parts[step], drawn), len(parts))) as source:
         for step, index in enumerate(parts):
             facts: dict[str, Any] = facts_of(data, index, ctx.device)
             for name, value in _losses(ctx, method, source(step), facts, key(drawn, step)).items():

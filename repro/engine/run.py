@@ -19,11 +19,11 @@ from repro.data.table import Table
 from repro.engine import memory, state
 from repro.engine.budget import Deadline
 from repro.engine.finish import edited, finish
-from repro.engine.keys import key
 from repro.engine.setup import Setup
 from repro.engine.stage import Context, Outcome, fewer_rows
 from repro.errors import UserError
 from repro.host import code_version, packages
+from repro.keys import key
 from repro.recipes.load import recipe_hash, with_fewer_rounds
 from repro.recipes.schema import Deviation, Recipe
 from repro.results.record import Record

@@ -15,9 +15,9 @@ from repro import components
 from repro.data.table import Table
 from repro.engine.artifacts import left
 from repro.engine.budget import Deadline
-from repro.engine.keys import key
 from repro.engine.method import Method
 from repro.engine.setup import Setup
+from repro.keys import key
 from repro.options import DataOptions, Options, StageOptions, references
 from repro.options.data import SamplerOptions, SliceOptions
 from repro.recipes.schema import Deviation, Recipe

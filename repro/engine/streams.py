@@ -16,11 +16,11 @@ from torch import Tensor
 from repro.data.samplers.base import Sampler
 from repro.data.table import Table
 from repro.engine.batches import Course, sampler_of
-from repro.engine.keys import key
 from repro.engine.stage import Context
 from repro.engine.update import Updater
+from repro.keys import key
 from repro.options import StreamOptions
-from repro.views.feed import Feed, feed
+from repro.views.loader import Loader, loader
 
 Fields = dict[str, Tensor]
 
@@ -57,16 +57,16 @@ class Streams(ExitStack):
         self.seed, self.stage, self.device = ctx.seed, ctx.stage, ctx.device
         self._index = lru_cache(maxsize=4)(self._drawn)
         self.facts_of = {"": self._facts(main)} | {s.name: self._facts(s.table) for s in further}
-        self.feeds = {"": self._opened(main, views, self._main)}
+        self.loaders = {"": self._opened(main, views, self._main)}
         for stream in further:
-            self.feeds[stream.name] = self._opened(
+            self.loaders[stream.name] = self._opened(
                 stream.table, stream.options.views, partial(self._other, stream)
             )
 
     def inputs(self, step: int) -> Fields:
         """What the views make of the rows that this process needs: (m, *group, …), of a stream `unlabelled_…`."""
         found: Fields = {}
-        for name, source in self.feeds.items():
+        for name, source in self.loaders.items():
             shape = self._needed(name, step).shape
             for field, x in source(step).items():
                 found[named(name, field)] = x.unflatten(0, shape)
@@ -84,8 +84,8 @@ class Streams(ExitStack):
     def _facts(self, table: Table) -> Fields:
         return {name: x.to(self.device) for name, x in scalars_of(table).items()}
 
-    def _opened(self, table: Table, views: Any, upcoming: Any) -> Feed:
-        source = feed(table, views, self.device, upcoming, self.course.total)
+    def _opened(self, table: Table, views: Any, upcoming: Any) -> Loader:
+        source = loader(table, views, self.device, upcoming, self.course.total)
         self.callback(source.close)
         return source
 

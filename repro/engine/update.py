@@ -21,12 +21,12 @@ from torch import Tensor, nn
 from repro.engine import optim, replicas
 from repro.engine.abandon import Interrupted, OutOfMemory, out_of_memory
 from repro.engine.draws import Draws
-from repro.engine.keys import key, permutation
 from repro.engine.method import Method, call
 from repro.engine.plan import BatchPlan, Chunk
 from repro.engine.setup import Setup
 from repro.engine.signature import check_after, check_embed
 from repro.errors import UserError
+from repro.keys import key, permutation
 from repro.networks.batchnorm import Span
 from repro.networks.dropout import Masks
 from repro.recipes.schema import Deviation
@@ -87,6 +87,11 @@ class Updater:
     def _seed(self) -> int:
         """That of the draws; each turn has its own."""
         return key(self.seed, "turn", self._turn) if self._turn else self.seed
+
+    @property
+    def _update(self) -> tuple[torch.optim.Optimizer, float | None]:
+        """The optimizer of the turn, and the longest gradient that it takes."""
+        return [(self.optimizer, self.max_norm), *self.turns][self._turn]
 
     def own(self, index: Tensor) -> Tensor:
         """index (N,) of a batch -> (n,), the samples of this process."""
@@ -157,8 +162,25 @@ class Updater:
         self, step: int, views: Embedded, facts: Embedded, when: Mapping[str, int]
     ) -> tuple[Tensor, Embedded]:
         self.method.train()
-        self._when, samples = when, len(facts["index"])
-        optimizer, max_norm = [(self.optimizer, self.max_norm), *self.turns][self._turn]
+        self._when, (optimizer, _) = when, self._update
+        found: list[tuple[Tensor, Embedded]] = []
+
+        @torch.enable_grad()
+        def gradients() -> Tensor:
+            found.append(self._gradients(step, views, facts))
+            return found[-1][0]
+
+        if getattr(optimizer, "needs_closure", False):
+            optimizer.step(gradients)  # type: ignore[arg-type]
+        else:
+            gradients()
+            optimizer.step()
+        self.span.update_running_statistics(self.setup.processes)
+        return found[0]
+
+    def _gradients(self, step: int, views: Embedded, facts: Embedded) -> tuple[Tensor, Embedded]:
+        """The loss and the embeddings of the whole batch; the gradients are then with the parameters."""
+        samples, (optimizer, max_norm) = len(facts["index"]), self._update
         by_rank = [self.plan.chunks(samples, rank) for rank in range(self.setup.processes)]
         mine, self._alike = by_rank[self.setup.rank], len({len(chunks) for chunks in by_rank}) == 1
         optimizer.zero_grad(set_to_none=True)
@@ -179,8 +201,6 @@ class Updater:
         )
         self._sum_gradients()
         optim.clip(optimizer, max_norm)
-        optimizer.step()
-        self.span.update_running_statistics(self.setup.processes)
         return loss, {name: x.detach() for name, x in (keys | whole).items()}
 
     def _each(self, work: Sequence[Callable[[], T]], last: bool = False) -> list[T]:

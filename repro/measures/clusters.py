@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from repro.engine.keys import key as key_of
 from repro.engine.method import unit
 from repro.errors import UserError
+from repro.keys import key as key_of
 from repro.measures.base import Measure, Measured
 from repro.measures.clusters_options import ClustersOptions
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from repro.data.samplers.episodes import Episodes as Sampler
 from repro.data.samplers.episodes_options import EpisodesOptions as SamplerOptions
-from repro.engine.keys import key as key_of
 from repro.engine.method import exact, unit
+from repro.keys import key as key_of
 from repro.measures.base import Measure, Measured
 from repro.measures.episodes_options import EpisodesOptions
 from repro.measures.retrieval import nearness

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from repro.data.slices.base import balanced
 from repro.engine.features import accuracy
-from repro.engine.keys import key as key_of
 from repro.errors import UserError
+from repro.keys import key as key_of
 from repro.measures.base import Measure, Measured
 from repro.measures.logistic_options import LogisticOptions
 

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 from torchvision.ops import StochasticDepth
 
-from repro.engine.keys import key, uniform
 from repro.errors import UserError
+from repro.keys import key, uniform
 
 ALPHA = -1.7580993408473766  # the limit of SELU towards −∞, Klambauer et al. 2017 (arXiv 1706.02515)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import model_validator
 
@@ -10,6 +10,7 @@ from repro.options import NetworkOptions, PositiveInt
 
 
 class ViTOptions(NetworkOptions):
+    fixed: ClassVar[tuple[str, ...]] = ("width",)  # it belongs to the heads
     patch: PositiveInt
     """The side of a patch in pixels."""
     width: PositiveInt

@@ -30,7 +30,16 @@ from repro.options.components import (
 )
 from repro.options.refs import MetricsRef, Ref, references
 from repro.options.streams import DataOptions, SampledOptions, StreamOptions
-from repro.options.training import Batch, Momentum, OnlineProbe, Optimizer, Schedule, TrainingOptions
+from repro.options.training import (
+    Batch,
+    Momentum,
+    OnlineProbe,
+    Optimizer,
+    OptimizerSpec,
+    Schedule,
+    ScheduleSpec,
+    TrainingOptions,
+)
 from repro.options.views import (
     Blur,
     Crop,
@@ -74,6 +83,7 @@ __all__ = [
     "Normalise",
     "OnlineProbe",
     "Optimizer",
+    "OptimizerSpec",
     "Options",
     "PositiveFloat",
     "PositiveInt",
@@ -82,6 +92,7 @@ __all__ = [
     "Ref",
     "SampledOptions",
     "Schedule",
+    "ScheduleSpec",
     "Solarise",
     "StageOptions",
     "StageSpec",

@@ -40,6 +40,7 @@ class Options(BaseModel):
         frozen=True,
         protected_namespaces=(),
         allow_inf_nan=False,
+        validate_default=True,
         use_attribute_docstrings=True,
     )
 

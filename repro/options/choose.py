@@ -6,16 +6,21 @@ from typing import Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
+from repro import components
 from repro.options.base import Options
 
+_BASES = "repro.options.training"
 
-def chosen(folders: tuple[str, ...], key: str) -> Any:
+
+def chosen(folders: tuple[str, ...], key: str, default: str | None = None) -> Any:
     """A field whose value picks a component by `key` and is checked by that component's own options."""
 
     def read(value: Any) -> Any:
-        from repro.components import options_for
-
-        return value if isinstance(value, Options) else options_for(folders, key, value)
+        if default and type(value).__module__ == _BASES:  # a default, as options in general
+            value = value.model_dump(exclude_unset=True)
+        if default and isinstance(value, dict):
+            value = {key: default, **value}
+        return value if isinstance(value, Options) else components.options_for(folders, key, value)
 
     return BeforeValidator(read)
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator, SerializeAsAny
 from pydantic_core import PydanticCustomError
 
+from repro import components
 from repro.options.base import ComponentOptions
 from repro.options.choose import chosen, schema
 
@@ -70,8 +71,6 @@ def _slices(value: Any) -> Any:
 
 
 def _slice(value: Any) -> Any:
-    from repro import components
-
     if not isinstance(value, Mapping) or "name" in value:
         return (
             value

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    SerializeAsAny,
+    model_validator,
+)
 
-from repro.options.base import Options, Probability
+from repro.options.base import ComponentOptions, Options, Probability
+from repro.options.choose import chosen, schema
 from repro.options.components import StageOptions
 from repro.options.streams import SampledOptions, StreamOptions
 
@@ -26,10 +35,10 @@ class Batch(Options):
     """Whether an epoch's last batch is left out where it is smaller."""
 
 
-class Optimizer(Options):
+class Optimizer(ComponentOptions):
     """The update rule."""
 
-    name: Literal["sgd", "adam", "adamw", "lars", "adagrad", "adadelta"] = "sgd"
+    name: str = "sgd"
     """The update rule."""
     lr: Annotated[PositiveFloat, Field(le=10**6)]
     """The learning rate, after any scaling with the batch."""
@@ -72,16 +81,14 @@ class OnlineProbe(Options):
     """Its learning rate, which follows the schedule of the network's."""
 
 
-class Schedule(Options):
+class Schedule(ComponentOptions):
     """The learning rate over the run, as a factor on the optimizer's `lr`.
 
-    `constant`; `cosine` from 1 to `end`; `exponential` from 1 to `end`, by the same share each epoch; `step`:
-    times `gamma` after each epoch of `milestones`; `arc`: the cosine of an angle that grows from 0 to `angle` · π.
     A warm-up rises linearly to the value that the schedule has at its end. Where the stage's length is given in
     `steps`, what counts epochs here counts steps.
     """
 
-    name: Literal["constant", "cosine", "exponential", "step", "arc"] = "constant"
+    name: str = "constant"
     """The curve of the learning rate."""
     end: NonNegativeFloat = 0.0
     """The factor at the end of `cosine` and `exponential`."""
@@ -89,8 +96,6 @@ class Schedule(Options):
     """The epochs after which `step` multiplies the rate by `gamma`."""
     gamma: PositiveFloat = 0.1
     """The factor of `step`."""
-    angle: Probability | None = None
-    """The angle of `arc` at the end, as a share of π."""
     warmup_epochs: NonNegativeInt = 0
     """The first epochs, over which the rate rises linearly."""
     warmup: NonNegativeInt | None = None
@@ -105,11 +110,7 @@ class Schedule(Options):
     """With `per: epoch`, the number of the first epoch in the formula."""
 
     @model_validator(mode="after")
-    def _ends_above_zero(self) -> Schedule:
-        if self.name == "exponential" and not self.end:
-            raise ValueError("`exponential` needs an `end` above 0")
-        if (self.name == "arc") != (self.angle is not None):
-            raise ValueError("`arc` and an `angle`, as a share of π, belong together")
+    def _one_warm_up(self) -> Self:
         if self.warmup is not None and self.warmup_epochs:
             raise ValueError("`warmup` and `warmup_epochs` exclude each other")
         return self
@@ -118,6 +119,18 @@ class Schedule(Options):
     def rising(self) -> int:
         """How long the rate rises at first, in the unit of the stage's length."""
         return self.warmup_epochs if self.warmup is None else self.warmup
+
+
+OptimizerSpec = Annotated[
+    SerializeAsAny[Optimizer],
+    chosen(("engine.optimizers",), "name", "sgd"),
+    schema(("engine.optimizers",), "name"),
+]
+ScheduleSpec = Annotated[
+    SerializeAsAny[Schedule],
+    chosen(("engine.schedules",), "name", "constant"),
+    schema(("engine.schedules",), "name"),
+]
 
 
 class TrainingOptions(StageOptions):
@@ -136,11 +149,11 @@ class TrainingOptions(StageOptions):
     """Further data, by name, of which each row of a batch gets samples."""
     batch: Batch
     """The batches."""
-    optimizer: Optimizer
+    optimizer: OptimizerSpec
     """The update rule."""
-    schedule: Schedule = Schedule()
+    schedule: ScheduleSpec = Schedule()
     """The learning rate over the run."""
-    turns: tuple[Optimizer, ...] | None = None
+    turns: tuple[OptimizerSpec, ...] | None = None
     """Further updates of each step with the same batch, one after the other, each by an optimizer of its own."""
 
     @model_validator(mode="after")

@@ -16,7 +16,9 @@ from pydantic import (
     model_validator,
 )
 
+from repro import components
 from repro.options.base import ComponentOptions, Options, Probability
+from repro.views.policies import completed
 
 
 def _rising(pair: tuple[float, float]) -> tuple[float, float]:
@@ -208,12 +210,14 @@ class ViewOptions(ComponentOptions):
         raise ValueError(f"views of kind `{self.kind}` are of one field only")
 
 
-def _read(value: Any) -> Any:
-    from repro.components import options_for
-    from repro.views.policies import expand
+def expand(value: Any) -> Views:
+    """Views as a recipe writes them, with the named policy filled in. Raises pydantic's errors."""
+    return Views.model_validate(completed(value))
 
+
+def _read(value: Any) -> Any:
     if isinstance(value, dict) and "kind" in value:
-        return options_for(("views.kinds",), "kind", value)
+        return components.options_for(("views.kinds",), "kind", value)
     return value if isinstance(value, ViewOptions) else expand(value)
 
 

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from repro import components
 from repro.data import declare
 from repro.errors import UserError, suggestion
+from repro.options.views import expand
 from repro.papers.load import paper, slugs
 from repro.papers.tie import problems as untied
 from repro.recipes import yaml
@@ -86,7 +87,7 @@ def _policy(name: str) -> None:
     path: Path = policies.FOLDER / f"{name}.yaml"
     each = yaml.read(path).get("each")
     try:
-        policies.expand({"policy": name, "count": len(each) if isinstance(each, list) else 1})
+        expand({"policy": name, "count": len(each) if isinstance(each, list) else 1})
     except ValidationError as error:
         raise InvalidFile(problems_of(error, [path])) from None
     except PydanticCustomError as error:

@@ -60,9 +60,16 @@ def _default(option: dict[str, Any], groups: dict[str, Any]) -> str:
     """The default; of a group what differs from its own."""
     default = option.get("default")
     if isinstance(default, dict):
-        own = groups.get(_group(option), {}).get("properties", {})
+        own = _schema_of(option, default, groups).get("properties", {})
         default = {k: v for k, v in default.items() if v != own.get(k, {}).get("default")} or None
     return "" if default is None else default if isinstance(default, str) else json.dumps(default)
+
+
+def _schema_of(option: dict[str, Any], default: dict[str, Any], groups: dict[str, Any]) -> dict[str, Any]:
+    """That of the group, or of the component, that the default is one of."""
+    if "components" not in option:
+        return dict(groups.get(_group(option), {}))
+    return components.find(tuple(option["components"]), default[option["key"]]).model_json_schema()
 
 
 def _group(option: dict[str, Any]) -> str:

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from repro.engine.artifacts import Numbered, leave, left, numbered
-from repro.engine.keys import hashed, key
 from repro.engine.stage import Context, Outcome, Stage
 from repro.errors import UserError
+from repro.keys import hashed, key
 from repro.stages.acquire_options import AcquireOptions
 from repro.stages.outputs import dropped, features, probabilities, squared_distances
 

@@ -12,9 +12,9 @@ from repro import components
 from repro.data.images import ImageSet
 from repro.data.table import Table
 from repro.engine.features import accuracy, extract, frozen, labelled
-from repro.engine.keys import key
 from repro.engine.restore import mean_losses, restored
 from repro.engine.stage import Context, Outcome, Stage
+from repro.keys import key
 from repro.measures.base import Measured
 from repro.networks.build import trained
 from repro.stages.evaluate_options import EvaluateOptions
@@ -37,7 +37,7 @@ class Evaluate(Stage):
         measure = components.load(("measures",), o.measure.name)(o.measure)
         data = ctx.table(o.data, o.split)
         tables = [ctx.table(o.data, split) for split in o.splits[:-1]]
-        tables += [_as_known(ctx.table(other, o.split), data) for other in o.measure.others]
+        tables += [as_known(ctx.table(other, o.split), data) for other in o.measure.others]
         return Outcome(measure(*(self._measured(ctx, table) for table in (*tables, data))))
 
     def _measured(self, ctx: Context, data: Table) -> Measured:
@@ -65,7 +65,7 @@ class Evaluate(Stage):
         return options.model_copy(update={"measure": kind.smoke(options.measure)})
 
 
-def _as_known(table: Table, known: Table) -> Table:
+def as_known(table: Table, known: Table) -> Table:
     """Images of another set, to be normalised as those that the network knows."""
     if isinstance(table, ImageSet) and isinstance(known, ImageSet):
         return replace(table, mean=known.mean, std=known.std)

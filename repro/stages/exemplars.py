@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from repro.engine.artifacts import leave, left, numbered
+from repro.engine.artifacts import Numbered, leave, left, numbered
 from repro.engine.features import labelled
-from repro.engine.keys import hashed, key
 from repro.engine.method import unit
 from repro.engine.stage import Context, Outcome, Stage
 from repro.errors import UserError
+from repro.keys import hashed, key
 from repro.stages.exemplars_options import ExemplarsOptions
 from repro.stages.outputs import features
 
@@ -30,10 +30,7 @@ class Exemplars(Stage):
         o = self.options
         labelled(ctx, o.split, o.data)
         data = numbered(ctx, o.data, o.split)
-        kept: dict[int, Tensor] = {}
-        if o.keep:
-            index = left(ctx, o.keep, "index", data.whole).tensors["index"]
-            kept = _by_class(index, data.whole.labels[index])
+        kept = self._kept(ctx, data) if o.keep else {}
         places = _by_class(torch.arange(len(data.rows)), data.table.labels)
         offered = {label: own for label, own in places.items() if label not in kept}
         share = o.per_class or o.total // len(kept | offered)
@@ -50,6 +47,16 @@ class Exemplars(Stage):
         index = torch.cat([rows[:share] for _, rows in sorted(kept.items())])
         leave(ctx, "index", {"index": index}, data)
         return Outcome({"rows": float(len(index)), "distance": sum(distances) / max(1, len(distances))})
+
+    def _kept(self, ctx: Context, data: Numbered) -> dict[int, Tensor]:
+        """The rows of each class that an earlier stage chose."""
+        if not torch.equal(data.table.labels, data.whole.labels[data.rows]):
+            raise UserError(
+                f"Stage `{ctx.stage}`: its `data` has other labels than the split, so that classes cannot be told "
+                "from those of `keep`; leave out the slice that changes them."
+            )
+        index = left(ctx, self.options.keep, "index", data.whole).tensors["index"]
+        return _by_class(index, data.whole.labels[index])
 
     def _order(self, ctx: Context, z: Tensor, rows: Tensor, count: int) -> Tensor:
         """z (n, d) and rows (n,) of one class -> which of them are chosen, in order."""

@@ -12,9 +12,9 @@ from repro.data.images import ImageSet
 from repro.data.slices.base import balanced
 from repro.engine.features import accuracy, extract, frozen, labelled
 from repro.engine.fit import fit
-from repro.engine.keys import key
 from repro.engine.method import Method
 from repro.engine.stage import Context, Outcome, Stage, tiny
+from repro.keys import key
 from repro.methods.supervised.cross_entropy import CrossEntropy
 from repro.networks.build import trained, untrained
 from repro.stages.fine_tune_options import FineTuneOptions

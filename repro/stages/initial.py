@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from repro.engine import checkpoint
-from repro.engine.keys import key
 from repro.engine.stage import Context, Outcome, Stage, capped
+from repro.keys import key
 from repro.networks.build import untrained
 from repro.stages.initial_options import InitialOptions
 

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from repro.engine.features import accuracy, extract, frozen, labelled
 from repro.engine.fit import fit
-from repro.engine.keys import key
 from repro.engine.method import Method, view_cross_entropy
 from repro.engine.stage import Context, Outcome, Stage, tiny
+from repro.keys import key
 from repro.networks.build import trained, untrained
 from repro.stages.linear_probe_options import LinearProbeOptions
 

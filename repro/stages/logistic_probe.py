@@ -7,9 +7,9 @@ from typing import Any
 from torch import Tensor
 
 from repro.engine.features import accuracy, extract, frozen, labelled
-from repro.engine.keys import key
 from repro.engine.stage import Context, Outcome, Stage
 from repro.errors import UserError
+from repro.keys import key
 from repro.measures.logistic import best, fitted, held_out, logits
 from repro.networks.build import trained
 from repro.stages.logistic_probe_options import LogisticProbeOptions

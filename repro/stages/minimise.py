@@ -62,7 +62,7 @@ class Minimise(Stage):
     def run(self, ctx: Context) -> Outcome:
         problem: Problem = self.problem(ctx).to(ctx.device)
         optimizer, steps = self.optimizer(problem), self.options.steps
-        parts = {"problem": problem} if optimizer is None else {"problem": problem, "optimizer": optimizer}
+        parts: dict[str, Any] = {"problem": problem} | ({"optimizer": optimizer} if optimizer else {})
         loop = Loop(ctx, steps, parts, problem.samples)
         every = max(1, steps // self.curve_points) if self.curve_points else 1
         for step in loop:

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from repro.data.table import Table
 from repro.engine.features import extract, frozen
-from repro.engine.keys import key
 from repro.engine.plan import even
 from repro.engine.stage import Context
 from repro.errors import UserError
+from repro.keys import key
 from repro.networks.build import trained
 from repro.networks.dropout import convert
 

@@ -12,10 +12,10 @@ from repro.data.table import Table
 from repro.engine import checkpoint
 from repro.engine.features import accuracy, extract, frozen, labelled
 from repro.engine.fit import fit
-from repro.engine.keys import key
 from repro.engine.method import Method
 from repro.engine.online import Online
 from repro.engine.stage import Context, Outcome, Stage, capped, tiny
+from repro.keys import key
 from repro.networks.build import alike, build, composite, trained, untrained
 from repro.options import EarlierNetwork
 from repro.stages.train_options import TrainOptions
@@ -26,7 +26,7 @@ WIDEST = 256  # of layers, queues and the like in a smoke run
 class Train(Stage):
     """Minimises the method's loss over `epochs` passes; the last weights are the result.
 
-    Metrics: `loss` of the last batch; `spread` of its embeddings, 0 where they have collapsed: then the run is
+    Metrics: `loss` of the last batch; `embedding_std` of its embeddings, 0 where they have collapsed: then the run is
     stopped, unless a `collapse` is what the recipe expects and is to `record`. With `online`, a
     diagnostic by which nothing is chosen: `online_top1` and `online_top5`, percent of the test split, of a linear
     classifier trained beside the network (its loss is then part of `loss`).
@@ -49,7 +49,7 @@ class Train(Stage):
             made_for = {"shape": data.shape, "classes": data.classes}
             checkpoint.save(ctx.folder / "output.safetensors", method.state_dict(), made_for)
         last = {name: value for point in loop.curve for name, value in point.items()}
-        metrics = {name: last[name] for name in ("loss", "spread") if name in last}
+        metrics = {name: last[name] for name in ("loss", "embedding_std") if name in last}
         return Outcome(metrics | self._online(ctx, fitted), loop.curve, loop.facts)
 
     @classmethod

@@ -46,7 +46,7 @@ class TrainOptions(TrainingOptions):
 
     @property
     def metrics(self) -> Collection[str]:
-        return ("loss", "spread", *(("online_top1", "online_top5") if self.online else ()))
+        return ("loss", "embedding_std", *(("online_top1", "online_top5") if self.online else ()))
 
     @property
     def leaves(self) -> Collection[str]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from repro.engine.keys import key as key_of
-from repro.engine.keys import uniform
+from repro.keys import key as key_of
+from repro.keys import uniform
 
 
 @dataclass(frozen=True)

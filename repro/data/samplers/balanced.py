@@ -9,8 +9,8 @@ from repro.data.samplers.balanced_options import BalancedOptions
 from repro.data.samplers.base import Sampler
 from repro.data.samplers.by_class import ByClass
 from repro.data.table import Table
-from repro.engine.keys import key as key_of
-from repro.engine.keys import uniform
+from repro.keys import key as key_of
+from repro.keys import uniform
 
 
 class Balanced(Sampler):

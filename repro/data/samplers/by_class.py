@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from repro.data.table import Table
-from repro.engine.keys import key as key_of
-from repro.engine.keys import uniform
 from repro.errors import UserError
+from repro.keys import key as key_of
+from repro.keys import uniform
 
 
 class ByClass:

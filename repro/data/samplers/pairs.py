@@ -9,9 +9,9 @@ from repro.data.samplers.base import Sampler
 from repro.data.samplers.pairs_options import PairsOptions
 from repro.data.samplers.shuffled import Shuffled
 from repro.data.table import Table
-from repro.engine.keys import key as key_of
-from repro.engine.keys import uniform
 from repro.errors import UserError
+from repro.keys import key as key_of
+from repro.keys import uniform
 
 
 class Pairs(Sampler):

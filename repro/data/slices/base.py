@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from repro.data.table import Table
-from repro.engine.keys import permutation
 from repro.errors import UserError
+from repro.keys import permutation
 from repro.options.data import SliceOptions
 
 

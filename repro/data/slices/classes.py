@@ -11,8 +11,8 @@ from torch import Tensor
 from repro.data.slices.base import Slice, labels_of
 from repro.data.slices.classes_options import ClassesOptions
 from repro.data.table import Table
-from repro.engine.keys import permutation
 from repro.errors import UserError
+from repro.keys import permutation
 
 
 class Classes(Slice):
@@ -33,6 +33,15 @@ class Classes(Slice):
         new[chosen] = torch.arange(len(chosen))
         return replace(kept.having(label=new[kept.labels]), classes=len(chosen))
 
+    @classmethod
+    def smoke(cls, options: Any) -> Any:
+        """Two of the four classes that there are then for each task, all of them for several."""
+        if options.of is None:
+            return options
+        task = options.task
+        only = (0, 1, 2, 3) if task is None else tuple(sorted({task % 4, (task + 1) % 4}))
+        return options.model_copy(update={"of": None, "task": None, "up_to": None, "only": only})
+
     def chosen(self, classes: int, key: int) -> Tensor:
         """The chosen classes (m,)."""
         o, every = self.options, torch.arange(classes)
@@ -46,14 +55,3 @@ class Classes(Slice):
         if number >= o.of:
             raise UserError(f"The slice `classes` has {o.of} tasks, and asks for number {number} (from 0).")
         return parts[number] if o.task is not None else torch.cat(parts[: number + 1])
-
-    @classmethod
-    def smoke(cls, options: Any) -> Any:
-        """There are samples of the first four classes: two tasks of two."""
-        if options.of is None:
-            only = options.only and tuple(sorted({label % 4 for label in options.only}))
-            return options.model_copy(update={"only": only})
-        number = options.task if options.task is not None else options.up_to
-        first = 2 * number if options.task is not None else 0
-        only = tuple(range(first, 2 * number + 2))
-        return options.model_copy(update={"of": None, "task": None, "up_to": None, "only": only})

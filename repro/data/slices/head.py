@@ -7,7 +7,7 @@ import torch
 from repro.data.slices.base import Slice
 from repro.data.slices.head_options import HeadOptions
 from repro.data.table import Table
-from repro.engine.keys import permutation
+from repro.keys import permutation
 
 
 class Head(Slice):

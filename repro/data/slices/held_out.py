@@ -7,7 +7,7 @@ import torch
 from repro.data.slices.base import Slice
 from repro.data.slices.held_out_options import HeldOutOptions
 from repro.data.table import Table
-from repro.engine.keys import permutation
+from repro.keys import permutation
 
 
 class HeldOut(Slice):

@@ -8,8 +8,9 @@ from torch import Tensor
 from repro.data.slices.base import Slice, labels_of
 from repro.data.slices.label_noise_options import LabelNoiseOptions
 from repro.data.table import Table
-from repro.engine.keys import key as key_of
-from repro.engine.keys import uniform
+from repro.errors import UserError
+from repro.keys import key as key_of
+from repro.keys import uniform
 
 # Truck to automobile, bird to aeroplane, deer to horse, cat and dog into each other: Patrini et al. 2017
 # (arXiv 1609.03683), section 5.
@@ -42,6 +43,11 @@ class LabelNoise(Slice):
             other = (labels + 1 + (which * (classes - 1)).long()) % classes
         elif self.options.kind == "pair":
             other = (labels + 1) % classes
-        else:
+        elif classes == len(CIFAR10):
             other = torch.tensor(CIFAR10)[labels]
+        else:
+            raise UserError(
+                f"The slice `label_noise` with `kind: cifar10` needs CIFAR-10's classes, and there are {classes} "
+                "classes here; use another kind."
+            )
         return torch.where(hit < self.options.rate, other, labels)

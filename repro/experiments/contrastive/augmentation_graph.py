@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from repro.engine.keys import generator, key
 from repro.engine.stage import Context
 from repro.experiments.contrastive.augmentation_graph_options import AugmentationGraphOptions
+from repro.keys import generator, key
 from repro.stages.minimise import Minimise, Problem
 
 

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.method import info_nce, unit
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.contrastive.clica_options import ClicaOptions
+from repro.keys import generator, key
 from repro.networks.mlp import perceptron
 
 EVALUATED = 4096  # fresh latents, as in the authors' code

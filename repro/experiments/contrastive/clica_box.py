@@ -12,10 +12,10 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from repro import pictures
-from repro.engine.keys import generator, key
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.contrastive.clica import EVALUATED, networks, r2, train
 from repro.experiments.contrastive.clica_box_options import ClicaBoxOptions
+from repro.keys import generator, key
 
 
 class ClicaBox(Stage):

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from repro.engine.keys import generator, key
 from repro.engine.method import unit
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.contrastive.dcl_identity_options import DclIdentityOptions
+from repro.keys import generator, key
 from repro.methods.contrastive.dcl import DCL, pairs
 
 

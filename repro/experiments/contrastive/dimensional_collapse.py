@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.method import info_nce
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.contrastive.dimensional_collapse_options import DimensionalCollapseOptions
+from repro.keys import generator, key
 
 
 class DimensionalCollapse(Stage):

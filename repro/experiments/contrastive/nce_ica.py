@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from repro.engine.keys import key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.contrastive.ica import Array, likelihood, nce, normaliser
 from repro.experiments.contrastive.nce_ica_options import NceIcaOptions
+from repro.keys import key
 
 
 class NceIca(Stage):

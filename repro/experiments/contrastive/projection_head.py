@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.contrastive.projection_head_options import ProjectionHeadOptions
+from repro.keys import generator, key
 from repro.pictures import plot
 
 

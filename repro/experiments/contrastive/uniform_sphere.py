@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from repro.engine.keys import generator, key
 from repro.engine.method import unit
 from repro.engine.stage import Context
 from repro.experiments.contrastive.uniform_sphere_options import UniformSphereOptions
 from repro.experiments.supervised_contrastive.simplex import draw
+from repro.keys import generator, key
 from repro.methods.contrastive.align_uniform import uniformity
 from repro.stages.minimise import Minimise, Problem
 

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from repro.engine.keys import generator, key
 from repro.engine.stage import Context
 from repro.experiments.contrastive.augmentation_graph import Features, normalised, outside
 from repro.experiments.domain_adaptation.domain_graph_options import DomainGraphOptions
+from repro.keys import generator, key
 from repro.pictures import COLOURS, new_figure, optional, save
 from repro.stages.minimise import Minimise
 

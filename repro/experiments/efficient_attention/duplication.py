@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from repro.engine import optim
-from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.efficient_attention.duplication_options import DuplicationOptions
+from repro.keys import generator, key
 from repro.networks.reformer import Reformer
 
 LOGGED = 50  # points of the curve in a whole run

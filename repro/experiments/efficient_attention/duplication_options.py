@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import model_validator
 
-from repro.options import Collection, Field, NonNegativeInt, Optimizer, PositiveInt, StageOptions
+from repro.options import Collection, Field, NonNegativeInt, OptimizerSpec, PositiveInt, StageOptions
 
 
 class DuplicationOptions(StageOptions):
@@ -38,7 +38,7 @@ class DuplicationOptions(StageOptions):
     """The steps of training."""
     warmup: PositiveInt
     """The steps until the learning rate stops rising and falls as 1/√step."""
-    optimizer: Optimizer
+    optimizer: OptimizerSpec
     """The update rule, with the largest learning rate."""
 
     @model_validator(mode="after")

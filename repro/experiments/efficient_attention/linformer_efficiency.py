@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from repro.engine.keys import key
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.efficient_attention.linformer_efficiency_options import LinformerEfficiencyOptions
 from repro.experiments.efficient_attention.live import Live
+from repro.keys import key
 from repro.networks.linformer import EncoderLayer
 from repro.pictures import plot
 

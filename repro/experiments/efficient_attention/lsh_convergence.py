@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.efficient_attention.lsh_convergence_options import LshConvergenceOptions
+from repro.keys import generator, key
 from repro.networks.attention.full import shared_qk, unit
 from repro.networks.attention.lsh import arranged, hashed, lsh, reaches, rotations
 from repro.pictures import plot

@@ -9,10 +9,10 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.efficient_attention.random_projection_options import RandomProjectionOptions
+from repro.keys import generator, key
 from repro.pictures import plot
 
 

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from repro.engine.keys import generator, key
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.efficient_attention.reversible_layers_options import ReversibleLayersOptions
 from repro.experiments.kept import Kept
 from repro.experiments.retrieval.gradient_caching import gap
+from repro.keys import generator, key
 from repro.networks.reformer import Reformer
 from repro.networks.reversible import back, through
 from repro.pictures import plot

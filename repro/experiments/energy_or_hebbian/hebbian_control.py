@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from repro.engine.keys import key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.energy_or_hebbian.evolution.evolve import Evolution
@@ -17,6 +16,7 @@ from repro.experiments.energy_or_hebbian.hebbian.episodes import Job, Trial, fit
 from repro.experiments.energy_or_hebbian.hebbian.networks import start
 from repro.experiments.energy_or_hebbian.hebbian.worlds import WORLDS
 from repro.experiments.energy_or_hebbian.hebbian_control_options import HebbianControlOptions
+from repro.keys import key
 from repro.pictures import Curve, plot
 from repro.views.workers import default_workers
 

@@ -10,6 +10,7 @@ from repro.options import (
     NonNegativeFloat,
     NonNegativeInt,
     Optimizer,
+    OptimizerSpec,
     PositiveFloat,
     PositiveInt,
     Probability,
@@ -28,7 +29,7 @@ class HebbianControlOptions(StageOptions):
     """n, the members of a generation, in mirrored pairs."""
     generations: PositiveInt = 300
     """The number of generations."""
-    optimizer: Optimizer = Optimizer(name="sgd", lr=0.2)
+    optimizer: OptimizerSpec = Optimizer(name="sgd", lr=0.2)
     """The update rule of the mean; with plain SGD its rate is α."""
     lr_decay: PositiveFloat = 0.995
     """The factor on the learning rate after each generation."""

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from repro import pictures
-from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.energy_or_hebbian.multitasking_hopfield_options import MultitaskingHopfieldOptions
+from repro.keys import generator, key
 
 GROUPS = 50  # parts of the network that are updated one after the other in a sweep
 

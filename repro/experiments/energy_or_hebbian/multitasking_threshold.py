@@ -6,10 +6,10 @@ from typing import Any
 
 from torch import Tensor
 
-from repro.engine.keys import generator, key
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.energy_or_hebbian.multitasking_hopfield import beginning, diluted
 from repro.experiments.energy_or_hebbian.multitasking_threshold_options import MultitaskingThresholdOptions
+from repro.keys import generator, key
 
 # Of the interval from 1/2 to 1: 1 − 2d + d^K is positive at its start and negative before its end.
 HALVINGS = 20

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repro import pictures
-from repro.engine.keys import key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.generalisation.generative_discriminative_options import GenerativeDiscriminativeOptions
+from repro.keys import key
 
 Array = NDArray[Any]
 TESTED = 10_000

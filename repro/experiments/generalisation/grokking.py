@@ -11,10 +11,10 @@ from torch.nn import functional as F
 
 from repro.engine import optim
 from repro.engine.batches import Batches
-from repro.engine.keys import key, permutation
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.generalisation.grokking_options import GrokkingOptions
+from repro.keys import key, permutation
 from repro.networks.transformer import Transformer
 from repro.pictures import plot
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from repro.options import Field, NonNegativeInt, Optimizer, PositiveInt, StageOptions
+from repro.options import Field, NonNegativeInt, Optimizer, OptimizerSpec, PositiveInt, StageOptions
 
 
 class GrokkingOptions(StageOptions):
@@ -25,7 +25,7 @@ class GrokkingOptions(StageOptions):
     """The number of attention heads."""
     batch: PositiveInt = 512
     """The equations in each batch, or half of the training set where that is less."""
-    optimizer: Optimizer = Optimizer(name="adamw", lr=1e-3, betas=(0.9, 0.98), weight_decay=1.0)
+    optimizer: OptimizerSpec = Optimizer(name="adamw", lr=1e-3, betas=(0.9, 0.98), weight_decay=1.0)
     """The update rule."""
     warmup: NonNegativeInt = 10
     """The steps over which the learning rate rises linearly."""

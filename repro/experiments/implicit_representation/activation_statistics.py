@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from repro.engine.keys import key
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.implicit_representation.activation_statistics_options import (
     ActivationStatisticsOptions,
 )
+from repro.keys import key
 from repro.networks.coordinate import Sine, sines
 
 

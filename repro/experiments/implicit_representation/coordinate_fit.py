@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from repro.engine import optim
-from repro.engine.keys import key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context
+from repro.keys import key
 from repro.networks import coordinate
 
 LOGGED = 50  # points of the curve in a whole run

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from repro.options import Collection, Field, Optimizer, PositiveFloat, PositiveInt, StageOptions
+from repro.options import (
+    Collection,
+    Field,
+    Optimizer,
+    OptimizerSpec,
+    PositiveFloat,
+    PositiveInt,
+    StageOptions,
+)
 
 
 class SirenAudioOptions(StageOptions):
@@ -18,7 +26,7 @@ class SirenAudioOptions(StageOptions):
     """The clip spans [−span, span] in the network's coordinate."""
     steps: PositiveInt = 9001
     """The steps of training."""
-    optimizer: Optimizer = Optimizer(name="adam", lr=1e-4)
+    optimizer: OptimizerSpec = Optimizer(name="adam", lr=1e-4)
     """The update rule."""
     width: PositiveInt = 256
     """The width of the networks."""

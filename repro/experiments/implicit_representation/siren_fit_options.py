@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from repro.options import Collection, Field, Optimizer, PositiveFloat, PositiveInt, StageOptions
+from repro.options import (
+    Collection,
+    Field,
+    Optimizer,
+    OptimizerSpec,
+    PositiveFloat,
+    PositiveInt,
+    StageOptions,
+)
 
 
 class SirenFitOptions(StageOptions):
@@ -15,7 +23,7 @@ class SirenFitOptions(StageOptions):
     """The side of the image in pixels."""
     steps: PositiveInt = 500
     """The steps of training, each on all pixels."""
-    optimizer: Optimizer = Optimizer(name="adam", lr=1e-4)
+    optimizer: OptimizerSpec = Optimizer(name="adam", lr=1e-4)
     """The update rule."""
     width: PositiveInt = 256
     """The width of the networks."""

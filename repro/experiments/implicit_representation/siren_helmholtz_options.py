@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from repro.options import Collection, Field, Optimizer, PositiveFloat, PositiveInt, StageOptions
+from repro.options import (
+    Collection,
+    Field,
+    Optimizer,
+    OptimizerSpec,
+    PositiveFloat,
+    PositiveInt,
+    StageOptions,
+)
 
 
 class SirenHelmholtzOptions(StageOptions):
@@ -20,7 +28,7 @@ class SirenHelmholtzOptions(StageOptions):
     """Those of them that lie around the source."""
     steps: PositiveInt = 50000
     """The steps of training."""
-    optimizer: Optimizer = Optimizer(name="adam", lr=2e-5)
+    optimizer: OptimizerSpec = Optimizer(name="adam", lr=2e-5)
     """The update rule."""
     width: PositiveInt = 256
     """The width of the networks."""

@@ -9,11 +9,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from repro.data.images import ImageSet
-from repro.engine.keys import generator, key, permutation
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.knowledge_distillation.self_distillation_probe_options import (
     SelfDistillationProbeOptions,
 )
+from repro.keys import generator, key, permutation
 from repro.pictures import plot
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from repro.engine.keys import generator, key
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.knowledge_distillation.self_distillation_ridge_options import (
     SelfDistillationRidgeOptions,
 )
+from repro.keys import generator, key
 from repro.pictures import plot
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from repro.engine.keys import generator, key
 from repro.engine.method import unit
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.loss_function.rince_limits_options import RinceLimitsOptions
+from repro.keys import generator, key
 
 
 class RinceLimits(Stage):

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from repro.engine import checkpoint, optim
-from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.mutual_information.information.bounds import log_mean_exp
 from repro.experiments.mutual_information.information.estimators import ESTIMATORS, Estimator
 from repro.experiments.mutual_information.information.gaussians import Gaussians, correlation
 from repro.experiments.mutual_information.mutual_information_options import MutualInformationOptions
+from repro.keys import generator, key
 
 LOGGED = 50  # points of the curve in a whole run
 

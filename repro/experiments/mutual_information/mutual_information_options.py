@@ -6,7 +6,16 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import model_validator
 
-from repro.options import Collection, Field, Optimizer, PositiveFloat, PositiveInt, Ref, StageOptions
+from repro.options import (
+    Collection,
+    Field,
+    Optimizer,
+    OptimizerSpec,
+    PositiveFloat,
+    PositiveInt,
+    Ref,
+    StageOptions,
+)
 
 
 class MutualInformationOptions(StageOptions):
@@ -41,7 +50,7 @@ class MutualInformationOptions(StageOptions):
     """The y that each x meets in training, its own among them (default: the whole batch)."""
     steps: PositiveInt = 2000
     """The steps of training."""
-    optimizer: Optimizer = Optimizer(name="adam", lr=1e-3)
+    optimizer: OptimizerSpec = Optimizer(name="adam", lr=1e-3)
     """The update rule."""
     average: Annotated[float, Field(gt=0, lt=1)] = 0.01
     """The share of the new batch in MINE's moving average."""

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from repro.engine.keys import generator, key
 from repro.engine.stage import Context
 from repro.experiments.negative_free.predictor_dynamics_options import PredictorDynamicsOptions
+from repro.keys import generator, key
 from repro.stages.minimise import Minimise, Problem
 
 

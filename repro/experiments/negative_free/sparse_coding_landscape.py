@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from repro import pictures
-from repro.engine.keys import generator, key, permutation
 from repro.engine.loop import Loop
 from repro.engine.method import unit
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.negative_free.sparse_coding_landscape_options import SparseCodingLandscapeOptions
+from repro.keys import generator, key, permutation
 
 
 class SparseCodingLandscape(Stage):

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from repro import pictures
-from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.optimisation.bures_wasserstein_options import BuresWassersteinOptions
+from repro.keys import generator, key
 
 RATE = (1e-10, 1e-12)  # between these gaps the slowest direction is what is left, well above rounding
 

@@ -15,9 +15,9 @@ from scipy import sparse
 from scipy.optimize import linprog
 from torch import Tensor
 
-from repro.engine.keys import generator, key
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.other.sinkhorn_limits_options import SinkhornLimitsOptions
+from repro.keys import generator, key
 from repro.pictures import plot
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from repro.engine.keys import generator, key
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.other.sinkhorn_limits import problem, transport
 from repro.experiments.other.sinkhorn_speed_options import SinkhornSpeedOptions
+from repro.keys import generator, key
 
 
 class SinkhornSpeed(Stage):

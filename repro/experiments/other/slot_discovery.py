@@ -14,11 +14,11 @@ from torch import Tensor
 
 from repro import pictures
 from repro.engine.batches import Batches
-from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.other.slot_discovery_options import SlotDiscoveryOptions
 from repro.experiments.other.tetrominoes import Scenes, scenes
+from repro.keys import generator, key
 from repro.networks.slot_attention import Decomposition, SlotAttention, SlotAutoencoder
 from repro.pictures import COLOURS
 

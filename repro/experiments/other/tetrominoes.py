@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from repro.engine.keys import key, uniform
+from repro.keys import key, uniform
 
 PIECES = ("####", "##/##", "###/.#.", "###/#..", "###/..#", "##./.##", ".##/##.")
 COLOURS = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (255, 0, 255), (0, 255, 255))

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from repro.engine.keys import generator, key
 from repro.engine.method import unit
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.redundancy_reduction.tico_identity_options import TicoIdentityOptions
+from repro.keys import generator, key
 from repro.methods.redundancy_reduction.tico import TiCo
 from repro.networks.build import Bare
 

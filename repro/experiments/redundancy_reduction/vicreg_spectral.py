@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from repro.engine.keys import generator, key
 from repro.engine.stage import Context
 from repro.experiments.contrastive.augmentation_graph import outside
 from repro.experiments.redundancy_reduction.vicreg_spectral_options import VicregSpectralOptions
+from repro.keys import generator, key
 from repro.stages.minimise import Minimise, Problem
 
 

@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.method import unit
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.contrastive.uniform_sphere import continuum
 from repro.experiments.redundancy_reduction.wasserstein_uniformity_options import WassersteinUniformityOptions
+from repro.keys import generator, key
 from repro.pictures import plot
 
 CHANGES = ("instances", "features", "zeros")

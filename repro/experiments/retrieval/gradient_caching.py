@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from repro.engine.keys import generator, key
 from repro.engine.method import Method, info_nce, unit
 from repro.engine.plan import BatchPlan
 from repro.engine.stage import Context, Outcome, Stage
 from repro.engine.update import Updater
 from repro.experiments.kept import Kept
 from repro.experiments.retrieval.gradient_caching_options import GradientCachingOptions
+from repro.keys import generator, key
 from repro.networks.batchnorm import Span
 from repro.networks.mlp import perceptron
 

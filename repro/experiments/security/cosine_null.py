@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from repro.engine.keys import generator, key
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.security.cosine_null_options import CosineNullOptions
 from repro.experiments.security.radioactive import Array, combined_log10, cosine_p, directions, kolmogorov
+from repro.keys import generator, key
 from repro.pictures import plot
 
 CHUNK = 10_000  # directions at a time, for the memory

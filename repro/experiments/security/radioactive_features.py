@@ -14,11 +14,11 @@ from torch import Tensor
 
 from repro.data.slices.base import balanced
 from repro.engine.features import extract, frozen
-from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.security.radioactive import detection, directions
 from repro.experiments.security.radioactive_features_options import RadioactiveFeaturesOptions
+from repro.keys import generator, key
 from repro.networks.build import trained
 from repro.pictures import plot
 

@@ -17,11 +17,11 @@ from repro.data.images import ImageSet
 from repro.data.slices.base import balanced
 from repro.engine import checkpoint, optim
 from repro.engine.features import frozen
-from repro.engine.keys import generator, key
 from repro.engine.loop import Loop
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.security.radioactive import directions
 from repro.experiments.security.radioactive_marks_options import RadioactiveMarksOptions
+from repro.keys import generator, key
 from repro.networks.build import trained
 from repro.views.augment import Augment, plain
 from repro.views.draws import Draws

@@ -8,7 +8,7 @@ from repro.options import (
     Field,
     NetworkOf,
     NonNegativeFloat,
-    Optimizer,
+    OptimizerSpec,
     PositiveFloat,
     PositiveInt,
     StageOptions,
@@ -26,7 +26,7 @@ class RadioactiveMarksOptions(StageOptions):
     """The share of each class's training images that is marked, in %."""
     views: ViewsSpec
     """The random view of a step."""
-    optimizer: Optimizer
+    optimizer: OptimizerSpec
     """The update rule of the pixels."""
     steps: PositiveInt = 90
     """The steps on each image."""

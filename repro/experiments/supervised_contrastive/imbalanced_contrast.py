@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from repro.data.images import ImageSet
 from repro.engine import optim
-from repro.engine.keys import key, permutation
 from repro.engine.loop import Loop
 from repro.engine.method import unit
 from repro.engine.stage import Context, Outcome, Stage
 from repro.experiments.supervised_contrastive.imbalanced_contrast_options import ImbalancedContrastOptions
 from repro.experiments.supervised_contrastive.orthogonal_frame import class_means, frame_distance
+from repro.keys import key, permutation
 from repro.methods.supervised.supcon import supcon_loss
 from repro.networks.mlp import MLP
 from repro.pictures import plot

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from repro.options import Field, Optimizer, PositiveFloat, PositiveInt, StageOptions
+from repro.options import Field, Optimizer, OptimizerSpec, PositiveFloat, PositiveInt, StageOptions
 
 
 class ImbalancedContrastOptions(StageOptions):
@@ -35,5 +35,5 @@ class ImbalancedContrastOptions(StageOptions):
     """The dimension of the embeddings."""
     temperature: PositiveFloat = 0.1
     """τ, by which cosines are divided."""
-    optimizer: Optimizer = Optimizer(lr=0.1, momentum=0.9)
+    optimizer: OptimizerSpec = Optimizer(lr=0.1, momentum=0.9)
     """The update rule."""

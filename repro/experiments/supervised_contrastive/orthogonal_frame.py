@@ -14,10 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from repro.engine.keys import generator, key
 from repro.engine.method import unit
 from repro.engine.stage import Context
 from repro.experiments.supervised_contrastive.orthogonal_frame_options import OrthogonalFrameOptions
+from repro.keys import generator, key
 from repro.methods.supervised.supcon import supcon_loss
 from repro.pictures import new_figure, optional, save
 from repro.stages.minimise import Minimise, Problem

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from repro.engine.keys import generator, key
 from repro.engine.method import unit
 from repro.engine.stage import Context
 from repro.experiments.supervised_contrastive.simplex_options import SimplexOptions
+from repro.keys import generator, key
 from repro.methods.supervised.supcon import supcon_loss
 from repro.pictures import plot
 from repro.stages.minimise import Minimise, Problem

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from sklearn.cluster import KMeans
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from repro.engine.method import Method, unit
 from repro.methods.clustering.deepcluster_options import DeepClusterOptions
+from repro.methods.parts.prototypes import kmeans
 
 
 class DeepCluster(Method):
@@ -36,16 +36,8 @@ class DeepCluster(Method):
     def before_step(self, step: int, per_epoch: int, features: Callable[[], Tensor]) -> None:
         if step % per_epoch:
             return
-        o, x = self.options, unit(whitened(features())).cpu().numpy()
-        state = int(torch.randint(2**31 - 1, ()))
-        means = KMeans(
-            min(o.clusters, len(x)),
-            init="k-means++",
-            n_init=o.starts,
-            max_iter=o.iterations,
-            random_state=state,
-        )
-        self.cluster.copy_(torch.from_numpy(means.fit_predict(x)))
+        o, x = self.options, unit(whitened(features()))
+        self.cluster.copy_(kmeans(x, o.clusters, o.starts, o.iterations))
         self.weight.copy_(1 - self.cluster.bincount(minlength=o.clusters) / len(x))
         last: Any = [layer for layer in self.head.modules() if isinstance(layer, nn.Linear)][-1]
         nn.init.normal_(last.weight, std=0.01)

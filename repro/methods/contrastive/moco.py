@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from repro.engine.method import Method, unit
 from repro.methods.contrastive.moco_options import MoCoOptions
-from repro.methods.parts.follower import Follower, share
 from repro.methods.parts.memory import Queue
+from repro.methods.parts.momentum_encoder import MomentumEncoder, ema_decay
 
 
 class MoCo(Method):
@@ -26,7 +26,7 @@ class MoCo(Method):
 
     def __init__(self, options: Any, encoder: nn.Module, head: Any):
         super().__init__(options, encoder, head)
-        self.follower = Follower(encoder, head)
+        self.momentum_encoder = MomentumEncoder(encoder, head)
         self.queue = Queue(options.queue, head.dim)
         self.shuffles = bool(options.shuffle)
 
@@ -39,7 +39,7 @@ class MoCo(Method):
     def keys(self, views: Tensor) -> dict[str, Tensor]:
         """views (n, 2, C, H, W) -> for each query its key k, made of the other view; the same shape."""
         answers = views.flip(1) if self.options.symmetric else views[:, 1:]
-        return {"k": unit(self.through(answers, *self.follower))}
+        return {"k": unit(self.through(answers, *self.momentum_encoder))}
 
     def loss(self, q: Tensor, k: Tensor) -> Tensor:
         """q, k (N, V, d) -> eq. 1, in nats per query: which of 1 + `queue` keys is mine?"""
@@ -58,4 +58,6 @@ class MoCo(Method):
     def after_step(self, k: Tensor, step: int, total: int) -> None:
         keys = k.transpose(0, 1) if self.options.second_sees_first else k
         self.queue.push(keys.flatten(0, 1))
-        self.follower.follow(self.encoder, self.head, keep=share(self.options.momentum, step, total))
+        self.momentum_encoder.update(
+            self.encoder, self.head, decay=ema_decay(self.options.momentum, step, total)
+        )

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from repro.engine.method import Method, info_nce, unit
 from repro.methods.contrastive.moco_v3_options import MoCoV3Options
-from repro.methods.parts.follower import Follower, share
+from repro.methods.parts.momentum_encoder import MomentumEncoder, ema_decay
 from repro.networks.build import build_head
 
 
@@ -24,13 +24,13 @@ class MoCoV3(Method):
 
     def __init__(self, options: Any, encoder: nn.Module, head: Any):
         super().__init__(options, encoder, head)
-        self.follower = Follower(encoder, head)
+        self.momentum_encoder = MomentumEncoder(encoder, head)
         self.predictor = build_head(options.predictor, head.dim)
 
     def embed(self, views: Tensor) -> dict[str, Tensor]:
         """views (n, 2, C, H, W) -> queries q and keys k (n, 2, d), on the unit sphere."""
         q = self.through(views, self.encoder, self.head, self.predictor)
-        return {"q": unit(q), "k": unit(self.through(views, *self.follower))}
+        return {"q": unit(q), "k": unit(self.through(views, *self.momentum_encoder))}
 
     def loss(self, q: Tensor, k: Tensor) -> Tensor:
         """q, k (N, 2, d) of the whole batch -> Algorithm 1: ctr(q₁, k₂) + ctr(q₂, k₁)."""
@@ -38,4 +38,6 @@ class MoCoV3(Method):
         return ctr(q[:, 0], k[:, 1], t) + ctr(q[:, 1], k[:, 0], t)
 
     def after_step(self, step: int, total: int) -> None:
-        self.follower.follow(self.encoder, self.head, keep=share(self.options.momentum, step, total))
+        self.momentum_encoder.update(
+            self.encoder, self.head, decay=ema_decay(self.options.momentum, step, total)
+        )

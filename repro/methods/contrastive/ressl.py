@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 from repro.engine.method import Method, unit
 from repro.methods.contrastive.ressl_options import ReSSLOptions
-from repro.methods.parts.follower import Follower, share
 from repro.methods.parts.memory import Queue
+from repro.methods.parts.momentum_encoder import MomentumEncoder, ema_decay
 
 
 class ReSSL(Method):
@@ -24,7 +24,7 @@ class ReSSL(Method):
 
     def __init__(self, options: Any, encoder: nn.Module, head: Any):
         super().__init__(options, encoder, head)
-        self.teacher = Follower(encoder, head)
+        self.teacher = MomentumEncoder(encoder, head)
         self.queue = Queue(options.queue, head.dim)
 
     def embed(self, views: Tensor) -> dict[str, Tensor]:
@@ -40,4 +40,4 @@ class ReSSL(Method):
 
     def after_step(self, t: Tensor, step: int, total: int) -> None:
         self.queue.push(t)
-        self.teacher.follow(self.encoder, self.head, keep=share(self.options.momentum, step, total))
+        self.teacher.update(self.encoder, self.head, decay=ema_decay(self.options.momentum, step, total))

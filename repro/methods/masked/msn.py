@@ -11,7 +11,7 @@ from repro.engine.draws import Draws
 from repro.engine.method import Method, exact, unit
 from repro.errors import UserError
 from repro.methods.masked.msn_options import MSNOptions
-from repro.methods.parts.follower import Follower, share
+from repro.methods.parts.momentum_encoder import MomentumEncoder, ema_decay
 from repro.methods.parts.prototypes import sinkhorn
 from repro.networks.vit import ViT
 
@@ -24,21 +24,21 @@ class MSN(Method):
 
     Options = MSNOptions
     encoder: Any
-    follower: Follower
+    momentum_encoder: MomentumEncoder
 
     def __init__(self, options: Any, encoder: nn.Module, head: Any):
         super().__init__(options, encoder, head)
         if not isinstance(encoder, ViT):
             raise UserError("method `msn` needs the backbone `vit`, which can see a part of the patches.")
         self.kept = max(1, int(encoder.patches * (1 - options.mask)))
-        self.follower = Follower(encoder, head)
+        self.momentum_encoder = MomentumEncoder(encoder, head)
         self.prototypes = nn.Parameter(
             torch.empty(options.prototypes, head.dim).uniform_(-1, 1) / head.dim**0.5
         )
 
     def embed(self, views: Tensor, draws: Draws, local: Tensor | None = None) -> dict[str, Tensor]:
         """views (n, V, C, S, S), local (n, L, C, s, s) -> target (n, d), z (n, V − 1 + L, d) of the anchors."""
-        encoder, head = self.follower
+        encoder, head = self.momentum_encoder
         with torch.no_grad():
             target = head(encoder(views[:, 0]))
         anchors = views[:, 1:]
@@ -66,11 +66,13 @@ class MSN(Method):
         }
 
     def after_step(self, step: int, total: int) -> None:
-        self.follower.follow(self.encoder, self.head, keep=share(self.options.momentum, step, total))
+        self.momentum_encoder.update(
+            self.encoder, self.head, decay=ema_decay(self.options.momentum, step, total)
+        )
 
     def end(self) -> None:
         """Later stages get the momentum encoder, as the authors evaluate it."""
-        self.follower.hand_over(self.encoder, self.head)
+        self.momentum_encoder.hand_over(self.encoder, self.head)
 
     def _log_p(self, z: Tensor) -> Tensor:
         """z (…, d) -> log probabilities of the prototypes (…, K)."""

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from repro.engine.method import Method, unit
 from repro.methods.negative_free.byol_options import BYOLOptions
-from repro.methods.parts.follower import Follower, share
+from repro.methods.parts.momentum_encoder import MomentumEncoder, ema_decay
 from repro.networks.build import build_head
 
 
@@ -22,7 +22,7 @@ class BYOL(Method):
 
     def __init__(self, options: Any, encoder: nn.Module, head: Any):
         super().__init__(options, encoder, head)
-        self.target = Follower(encoder, head)
+        self.target = MomentumEncoder(encoder, head)
         self.predictor = build_head(options.predictor, head.dim) if options.predictor else nn.Identity()
 
     def embed(self, views: Tensor) -> dict[str, Tensor]:
@@ -36,4 +36,4 @@ class BYOL(Method):
         return self.options.scale * (2 - 2 * cosines).sum(1).mean()
 
     def after_step(self, step: int, total: int) -> None:
-        self.target.follow(self.encoder, self.head, keep=share(self.options.momentum, step, total))
+        self.target.update(self.encoder, self.head, decay=ema_decay(self.options.momentum, step, total))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from repro.engine.method import Method, unit
 from repro.methods.negative_free.dino_options import DINOOptions
-from repro.methods.parts.follower import Follower, share
+from repro.methods.parts.momentum_encoder import MomentumEncoder, ema_decay
 from repro.methods.parts.prototypes import WeightNormed, swapped
 
 
@@ -30,7 +30,7 @@ class DINO(Method):
     def __init__(self, options: Any, encoder: nn.Module, head: Any):
         super().__init__(options, encoder, head)
         self.prototypes = WeightNormed(options.prototypes, head.dim)
-        self.teacher = Follower(encoder, head, self.prototypes)
+        self.teacher = MomentumEncoder(encoder, head, self.prototypes)
         self.register_buffer("centre", torch.zeros(options.prototypes))
         self.register_buffer("temperature", torch.tensor(float(options.teacher_temperature)))
 
@@ -55,8 +55,8 @@ class DINO(Method):
     def after_step(self, t: Tensor, step: int, total: int) -> None:
         """The centre learns from this batch's outputs (eq. 4), then the teacher follows."""
         self.centre.lerp_(self._teacher_scores(t).mean((0, 1)), 1 - self.options.centre_momentum)
-        keep = share(self.options.momentum, step, total)
-        self.teacher.follow(self.encoder, self.head, self.prototypes, keep=keep)
+        keep = ema_decay(self.options.momentum, step, total)
+        self.teacher.update(self.encoder, self.head, self.prototypes, decay=keep)
 
     def end(self) -> None:
         if self.options.leaves == "teacher":

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from repro.engine.keys import hashed, uniform
 from repro.engine.method import Method
+from repro.keys import hashed, uniform
 from repro.methods.noisy_labels.massive_noise_options import MassiveNoiseOptions
 
 

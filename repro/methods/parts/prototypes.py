@@ -86,6 +86,42 @@ def spherical_kmeans(x: Tensor, k: int, iterations: int) -> tuple[Tensor, Tensor
     return centroids, _nearest(x, centroids)
 
 
+@torch.no_grad()
+def kmeans(x: Tensor, k: int, starts: int, iterations: int) -> Tensor:
+    """x (N, d) -> the cluster (N,) of each row: Lloyd's iteration, the best of some starts by k-means++.
+
+    The draws (Arthur and Vassilvitskii 2007) are those of torch's generator. An empty cluster keeps its centroid.
+    """
+    found = [_lloyd(x, _spread(x, k), iterations) for _ in range(starts)]
+    inertia = torch.stack([distance.sum() for _, distance in found])
+    return torch.stack([cluster for cluster, _ in found])[inertia.argmin()]
+
+
+def _spread(x: Tensor, k: int) -> Tensor:
+    """k rows of x (k, d), each drawn in proportion to its squared distance from those before."""
+    distance = torch.ones_like(x[:, 0])
+    rows = []
+    for _ in range(k):
+        rows.append(x[torch.multinomial(distance.clamp_min(torch.finfo(x.dtype).tiny), 1)])
+        new = (x - rows[-1]).square().sum(1)
+        distance = new if len(rows) == 1 else torch.minimum(distance, new)
+    return torch.cat(rows)
+
+
+def _lloyd(x: Tensor, centroids: Tensor, iterations: int) -> tuple[Tensor, Tensor]:
+    """The cluster of each row (N,) and its squared distance from the centroid (N,)."""
+    for _ in range(iterations):
+        cluster, _ = _closest(x, centroids)
+        sizes = cluster.bincount(minlength=len(centroids))[:, None]
+        centroids = torch.where(sizes == 0, centroids, _sums(x, cluster, len(centroids)) / sizes.clamp_min(1))
+    return _closest(x, centroids)
+
+
+def _closest(x: Tensor, centroids: Tensor) -> tuple[Tensor, Tensor]:
+    found = [torch.cdist(some, centroids).min(1) for some in x.split(8192)]
+    return torch.cat([one.indices for one in found]), torch.cat([one.values for one in found]).square()
+
+
 def _sums(x: Tensor, cluster: Tensor, k: int) -> Tensor:
     """The sum (k, d) of each cluster's rows, as matrix products: on every device the same each time."""
     parts = zip(x.split(8192), cluster.split(8192), strict=True)

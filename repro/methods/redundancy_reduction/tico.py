@@ -8,14 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from repro.engine.method import Method, unit
-from repro.methods.parts.follower import Follower, share
+from repro.methods.parts.momentum_encoder import MomentumEncoder, ema_decay
 from repro.methods.redundancy_reduction.tico_options import TiCoOptions
 
 
 class TiCo(Method):
     """Views agree, and an embedding stays away from the directions in which the embeddings so far lie.
 
-    Asymmetric, as the paper's pseudocode: the first view goes through the network, the second through its follower.
+    Asymmetric, as the paper's pseudocode: the first view goes through the network, the second through its momentum
+    encoder.
     This batch's part of the covariance has a gradient, so that the contrast is exactly that with a memory of all
     embeddings, unless `stop_covariance` says otherwise.
     """
@@ -26,7 +27,7 @@ class TiCo(Method):
 
     def __init__(self, options: Any, encoder: nn.Module, head: Any):
         super().__init__(options, encoder, head)
-        self.target = Follower(encoder, head)
+        self.target = MomentumEncoder(encoder, head)
         self.register_buffer("covariance", torch.zeros(head.dim, head.dim))
 
     def embed(self, views: Tensor) -> dict[str, Tensor]:
@@ -45,7 +46,7 @@ class TiCo(Method):
 
     def after_step(self, z: Tensor, step: int, total: int) -> None:
         self.covariance.copy_(self._covariance(z.squeeze(1)))
-        self.target.follow(self.encoder, self.head, keep=share(self.options.momentum, step, total))
+        self.target.update(self.encoder, self.head, decay=ema_decay(self.options.momentum, step, total))
 
     def _covariance(self, z: Tensor) -> Tensor:
         """z (N, d) -> βC + (1 − β) zᵀz/N (d, d), not centred."""

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from repro.views.draws import Draws
+from repro.views.field import field
 from repro.views.kinds.fields_options import FieldsOptions
 
 
@@ -26,5 +27,5 @@ class Fields:
 
     def plain(self, fields: dict[str, Any]) -> Tensor:
         """(n, …) the field that networks see."""
-        found: Tensor = fields[self.options.field]
+        found: Tensor = field(fields, self.options.field)
         return found

@@ -7,11 +7,12 @@ from typing import Any
 from torch import Tensor
 
 from repro.views.draws import Draws
+from repro.views.field import field
 from repro.views.kinds.node_options import NodeOptions
 
 
 class Node:
-    """The field `node` -> `node` (n,) int64, the nodes' numbers in the graph, and `views` (n, V), V copies of them."""
+    """The field `node` -> `node` (n,) int64, the nodes' numbers in the graph, and V copies, `views` (n, V)."""
 
     Options = NodeOptions
 
@@ -24,5 +25,5 @@ class Node:
 
     def plain(self, fields: dict[str, Any]) -> Tensor:
         """(n,) int64."""
-        found: Tensor = fields["node"]
+        found: Tensor = field(fields, "node")
         return found

@@ -10,11 +10,12 @@ from torch import Tensor
 
 from repro.data.vocabulary import MASK, PAD, START
 from repro.views.draws import Draws
+from repro.views.field import field
 from repro.views.kinds.tokens_options import TokensOptions
 
 
 class Tokens:
-    """Ragged fields of tokens -> `views` (n, V, L) int64, V copies of each field; nothing of it depends on the batch."""
+    """Ragged fields of tokens -> `views` (n, V, L) int64, copies of each field; the batch has no part in it."""
 
     Options = TokensOptions
 
@@ -22,16 +23,16 @@ class Tokens:
         self.options = options
 
     def __call__(self, fields: dict[str, Any], draws: Draws) -> dict[str, Tensor]:
-        o, views = self.options, []
+        o, views = self.options, list[Tensor]()
         for name in o.fields:
-            texts = fields[name]
+            texts = field(fields, name)
             for _ in range(o.count):
                 views.append(self._view(texts, replace(draws, view=len(views))))
         return {"views": torch.stack(views, 1)}
 
     def plain(self, fields: dict[str, Any]) -> Tensor:
         """(n, L) without random changes; of several fields (n, fields, L)."""
-        found = [self._cut(fields[name].padded(self._room)) for name in self.options.fields]
+        found = [self._cut(field(fields, name).padded(self._room)) for name in self.options.fields]
         return found[0] if len(found) == 1 else torch.stack(found, 1)
 
     @property

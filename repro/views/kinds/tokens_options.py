@@ -8,7 +8,7 @@ from repro.options import PositiveInt, Probability, ViewOptions
 
 
 class TokensOptions(ViewOptions):
-    """`count` copies of each text, of `length` tokens; a network's dropout, or what is drawn here, tells them apart."""
+    """`count` copies of each text; a network's dropout, or what is drawn here, tells them apart."""
 
     length: PositiveInt
     """Tokens of a view: longer texts are cut, shorter ones padded with token 0."""

@@ -10,7 +10,6 @@ from pydantic_core import PydanticCustomError
 
 from repro.errors import suggestion
 from repro.files import listed
-from repro.options import Views
 from repro.recipes.yaml import read
 
 FOLDER = Path(__file__).parent
@@ -22,8 +21,8 @@ def names() -> list[str]:
     return [path.stem for path in listed(FOLDER, "*.yaml")]
 
 
-def expand(value: Any) -> Any:
-    """What a recipe says under `views:` with the named policy filled in, as `Views`.
+def completed(value: Any) -> Any:
+    """What a recipe says under `views:` with the named policy filled in, as values for `Views`.
 
     The recipe's own values go before the policy's; a mapping is merged into the policy's mapping, and null
     switches an operation off. Each entry of `each` is completed by what holds for all views. Raises pydantic's
@@ -36,10 +35,10 @@ def expand(value: Any) -> Any:
     for_all = {key: given for key, given in merged.items() if given is not None}
     if isinstance(each := for_all.get("each"), list) and all(isinstance(one, dict) for one in each):
         shared = {key: given for key, given in for_all.items() if key not in NOT_OF_ONE_VIEW}
-        for_all["each"] = [expand(_merged(shared, one)) for one in each]
+        for_all["each"] = [completed(_merged(shared, one)) for one in each]
     if isinstance(local := for_all.get("local"), dict):
-        for_all["local"] = expand(local)
-    return Views.model_validate(for_all)
+        for_all["local"] = completed(local)
+    return for_all
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

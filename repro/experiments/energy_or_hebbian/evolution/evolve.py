@@ -9,9 +9,9 @@ from torch import nn
 
 from repro.engine import optim
 from repro.engine.checkpoint import Part
-from repro.engine.keys import key
 from repro.engine.stage import Context
 from repro.experiments.energy_or_hebbian.evolution.strategy import Array, ascent
+from repro.keys import key
 
 
 class Evolution:

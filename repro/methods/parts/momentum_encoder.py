@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from repro.options import Momentum
 
 
-class Follower(nn.Module):
+class MomentumEncoder(nn.Module):
     """Copies of the networks, without gradient, whose weights are a moving average of theirs.
 
     Only weights are averaged: the copies' BatchNorm takes its own statistics.
@@ -26,11 +26,11 @@ class Follower(nn.Module):
         return iter(self.networks)
 
     @torch.no_grad()
-    def follow(self, *networks: nn.Module, keep: float) -> None:
-        """own ← keep · own + (1 − keep) · theirs."""
+    def update(self, *networks: nn.Module, decay: float) -> None:
+        """own ← decay · own + (1 − decay) · theirs."""
         own: list[Tensor] = list(self.networks.parameters())
         theirs: list[Tensor] = [p for network in networks for p in network.parameters()]
-        torch._foreach_lerp_(own, theirs, 1 - keep)
+        torch._foreach_lerp_(own, theirs, 1 - decay)
 
     def hand_over(self, *networks: nn.Module) -> None:
         """theirs ← own, weights and statistics alike; of the first copies, where fewer networks are given."""
@@ -38,8 +38,8 @@ class Follower(nn.Module):
             theirs.load_state_dict(own.state_dict())
 
 
-def share(momentum: Momentum, step: int, total: int) -> float:
-    """How much the follower keeps of itself after `step` (from 0) of `total` steps: constant, or half a cosine."""
+def ema_decay(momentum: Momentum, step: int, total: int) -> float:
+    """The EMA decay after `step` (from 0) of `total` steps: constant, or half a cosine."""
     if momentum.end is None:
         return momentum.start
     return momentum.end - (momentum.end - momentum.start) * (1 + math.cos(math.pi * step / total)) / 2

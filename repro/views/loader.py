@@ -27,7 +27,7 @@ from repro.views.workers import CHUNK, Chunk, loaded
 Upcoming = Callable[[int], tuple[Tensor, int]]
 
 
-class Feed(Protocol):
+class Loader(Protocol):
     """Gives the views of the steps, which are asked for in order. To be closed when no more are needed."""
 
     def __call__(self, step: int) -> dict[str, Tensor]:
@@ -36,14 +36,14 @@ class Feed(Protocol):
     def close(self) -> None: ...
 
 
-def feed(
+def loader(
     data: Any,
     options: Any,
     device: torch.device,
     upcoming: Upcoming,
     total: int,
     workers: int | None = None,
-) -> Feed:
+) -> Loader:
     """The views of `total` steps. `upcoming(step)` gives a step's indices (n,) and the key of its draws.
 
     `workers` processes decode (0: this one); by default one for each core, or $REPRO_WORKERS.

@@ -8,8 +8,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from repro.engine.optimizers.base import UpdateRule
+from repro.engine.optimizers.lars_options import LARSOptions
 
-class LARS(torch.optim.Optimizer):
+
+class LARS(UpdateRule):
+    """See `Layerwise`."""
+
+    Options = LARSOptions
+
+    def build(self, parameters: list[Any], fused: bool | None) -> torch.optim.Optimizer:
+        o = self.options
+        adaptation = (o.trust or 0.001, bool(o.clip), bool(o.joint))
+        return Layerwise(parameters, o.lr, o.momentum, o.weight_decay, *adaptation)
+
+
+class Layerwise(torch.optim.Optimizer):
     """SGD with momentum whose step is scaled, parameter by parameter, by trust · ‖w‖ / (‖g‖ + decay · ‖w‖).
 
     Algorithm 1 of the paper. With `joint`, the scale is trust · ‖w‖ / ‖g + decay · w‖, as in the codes of SimCLR and

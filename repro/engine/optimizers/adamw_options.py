@@ -1,0 +1,9 @@
+"""Options of AdamW."""
+
+from __future__ import annotations
+
+from repro.options import Optimizer
+
+
+class AdamWOptions(Optimizer):
+    pass
