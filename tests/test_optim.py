@@ -148,6 +148,9 @@ class Parts(Method):
     def own_rates(self) -> list[tuple[nn.Module, float]]:
         return [(self.probe, 7.0)]
 
+    def without_momentum(self) -> list[nn.Module]:
+        return [self.probe]
+
 
 @pytest.mark.parametrize("exempt", [False, True])
 def test_parts_are_treated_as_the_method_and_the_recipe_say(exempt: bool) -> None:
@@ -166,6 +169,10 @@ def test_parts_are_treated_as_the_method_and_the_recipe_say(exempt: bool) -> Non
     assert [found[id(p)]["adapt"] for p in method.encoder.parameters()] == [True, not exempt]
     assert [found[id(p)]["weight_decay"] for p in method.probe.parameters()] == [0.0, 0.0]
     assert [found[id(p)]["adapt"] for p in method.probe.parameters()] == [True, not exempt]
+    sgd = build(Optimizer(lr=0.5, momentum=0.9), groups(Optimizer(lr=0.5, momentum=0.9), method))
+    assert {p: group["momentum"] for group in sgd.param_groups for p in group["params"]} == {
+        p: 0.0 if p in set(method.probe.parameters()) else 0.9 for p in method.parameters()
+    }
 
 
 def test_a_cosine_may_begin_after_the_warm_up() -> None:

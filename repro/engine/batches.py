@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
@@ -28,6 +28,7 @@ class Training(Protocol):
     steps: int | None
     batch: Batch
     optimizer: Optimizer
+    turns: Sequence[Optimizer] | None
     schedule: Schedule
     data: SampledOptions | None
     streams: Mapping[str, StreamOptions] | None

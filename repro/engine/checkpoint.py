@@ -92,6 +92,13 @@ def unpack(parts: Mapping[str, Part], tensors: Mapping[str, Tensor], facts: Mapp
             _lay_out(part)
 
 
+def carry(name: str, part: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Gives the part the tensors that another one of this name had, if they are alike in name and shape."""
+    theirs = {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
+    if {k: v.shape for k, v in theirs.items()} == {k: v.shape for k, v in part.state_dict().items()}:
+        part.load_state_dict(theirs)
+
+
 def _lay_out(optimizer: Optimizer) -> None:
     """Gives the state of each parameter its strides, which files do not keep and fused optimizers rely on."""
     for parameter, state in optimizer.state.items():

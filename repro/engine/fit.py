@@ -39,10 +39,9 @@ def fit(ctx: Context, method: Method, data: Table, o: Training, micro_batch: int
     method or the processes, or the method asks for what there is not.
     """
     updater, batches = _prepared(ctx, method, data, o, micro_batch)
-    optimizer = updater.optimizer
-    loop = Loop(
-        ctx, batches.total, {"method": method, "optimizer": optimizer}, batches.mean_size, replica=method
-    )
+    rates = {"optimizer": updater.optimizer}
+    rates |= {f"turn{i}": optimizer for i, (optimizer, _) in enumerate(updater.turns, 1)}
+    loop = Loop(ctx, batches.total, {"method": method, **rates}, batches.mean_size, replica=method)
     updater.stop = loop.interruption
     if ctx.setup.processes > 1:
         replicas.broadcast(method)
@@ -54,7 +53,8 @@ def fit(ctx: Context, method: Method, data: Table, o: Training, micro_batch: int
             next(compiling, None)
             views, facts = streams.inputs(step), streams.facts(step)
             rate = rate_at(o, batches, step)
-            optim.set_rate(optimizer, rate)
+            for optimizer in rates.values():
+                optim.set_rate(optimizer, rate)
             when = moment(batches, step)
             undo = undoing(method)
             updater.masks.begin(key(ctx.seed, ctx.stage, "hooks", step), 0, 1, ctx.device)
@@ -120,6 +120,7 @@ def _prepared(
         span=span,
         seed=key(ctx.seed, ctx.stage),
         max_norm=o.optimizer.max_norm,
+        turns=[(optim.build(t, optim.groups(t, method)), t.max_norm) for t in o.turns or ()],
         masks=dropout.convert(method),
         sizes=batches.sizes,
         normalised=span.learning and not batches.group and (method.apart or o.views.count == 1),

@@ -30,7 +30,8 @@ class Method(nn.Module):
     sampler has it: then views are (n, *group, V, …) and labels (n, *group). What a further stream of the recipe, such
     as `unlabelled`, adds to a row arrives as `unlabelled_views` (n, μ, V, …), `unlabelled_label`, and so on.
     Both may also ask for `step`, `total`, … (see below), and for `draws` (`engine.draws.Draws`), the only source of
-    random numbers that does not depend on how a batch is divided.
+    random numbers that does not depend on how a batch is divided. Where the recipe has `turns`, they are called for
+    each update of a step, and may ask for its `turn`: 0, 1, …
 
     Where `shuffles` is true, `keys` (as `embed`, without gradient) is evaluated first, over the batch in another
     order, so that its BatchNorm groups are others than those of `embed`; its results are further arguments for all.
@@ -56,6 +57,8 @@ class Method(nn.Module):
     # The results of `embed` that must not collapse; None: all with features.
     guarded: tuple[str, ...] | None = None
     shuffles = False  # whether `keys` is used
+    # Parts that a later stage which starts from this one's network gets beside encoder and head, if it has them.
+    carried: tuple[str, ...] = ()
     still: tuple[nn.Module, ...] = ()  # parts that do not learn: frozen, and always in eval mode
 
     def __init__(self, options: Any, encoder: nn.Module, head: nn.Module):
@@ -103,6 +106,10 @@ class Method(nn.Module):
 
     def own_rates(self) -> Iterable[tuple[nn.Module, float]]:
         """Parts with a learning rate of their own, and without weight decay."""
+        return ()
+
+    def without_momentum(self) -> Iterable[nn.Module]:
+        """Parts that SGD updates without momentum."""
         return ()
 
     @classmethod

@@ -64,5 +64,8 @@ class Online(Method):
     def constant_rates(self) -> Iterable[nn.Module]:
         return self.method.constant_rates()
 
+    def without_momentum(self) -> Iterable[nn.Module]:
+        return self.method.without_momentum()
+
     def own_rates(self) -> Iterable[tuple[nn.Module, float]]:
         return [*self.method.own_rates(), (self.classifier, self.options.lr)]

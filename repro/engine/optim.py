@@ -27,20 +27,22 @@ def groups(options: Optimizer, method: Method) -> list[dict[str, Any]]:
     """The method's trainable parameters in groups that share their treatment.
 
     One-dimensional parameters are exempt from weight decay and adaptation if the options say so; the method may
-    have parts with a rate of their own (`own_rates`) or one that the schedule leaves alone (`constant_rates`).
+    have parts with a rate of their own (`own_rates`), one that the schedule leaves alone (`constant_rates`), or no
+    momentum (`without_momentum`).
     """
-    found: dict[tuple[float, bool, float, bool], list[nn.Parameter]] = {}
-    constant = _within(method.constant_rates())
+    found: dict[tuple[float, bool, float, bool, bool], list[nn.Parameter]] = {}
+    constant, still = _within(method.constant_rates()), _within(method.without_momentum())
     own = {id(p): lr for module, lr in method.own_rates() for p in module.parameters()}
     for p in method.parameters():
         if p.requires_grad:
             exempt = bool(options.exempt_1d) and p.ndim == 1
             decay = 0.0 if exempt or id(p) in own else options.weight_decay
-            treatment = (own.get(id(p), options.lr), id(p) in constant, decay, not exempt)
+            treatment = (own.get(id(p), options.lr), id(p) in constant, decay, not exempt, id(p) in still)
             found.setdefault(treatment, []).append(p)
     return [
         {"params": ps, "lr": lr, "peak": lr, "constant": fixed, "weight_decay": decay, "adapt": adapt}
-        for (lr, fixed, decay, adapt), ps in found.items()
+        | ({"momentum": 0.0} if plain else {})
+        for (lr, fixed, decay, adapt, plain), ps in found.items()
     ]
 
 

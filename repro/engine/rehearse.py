@@ -139,6 +139,7 @@ class _Rehearsed:
     facts: dict[str, Tensor]
     place: Place
     plan: BatchPlan
+    turn: int = 0
 
     def peak(self) -> Peak:
         method, o = self.method, self.options
@@ -146,20 +147,23 @@ class _Rehearsed:
         samples = rows_in(self.options, self.table.name)
         call(method.begin, {"samples": samples, "table": self.table})
         self.span = convert(method)
-        optimizer = optim.build(o.optimizer, optim.groups(o.optimizer, method))
+        optimizers = [optim.build(u, optim.groups(u, method)) for u in (o.optimizer, *(o.turns or ()))]
         for p in method.parameters():
             p.grad = torch.empty_like(p) if p.requires_grad else None
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
         state = self._without_gradients(self.count.now)
         views = _rows(self.inputs, max(self.plan.shares(self.plan.size)))
         when = WHEN
         undo = undoing(method)  # as the engine does, which may give a step up
         call(method.before_step, {**when, "features": lambda: self._features(samples)})
-        embedded = self._step(optimizer, views)
+        for turn, optimizer in enumerate(optimizers):
+            self.turn = turn
+            embedded = self._step(optimizer, views)
         standing = self.count.now
         call(method.after_step, {**when, **embedded})
         del undo
-        copy_to_save(method, optimizer, self.place.device)
+        copy_to_save(method, optimizers, self.place.device)
         making = self._making_views(standing)
         small, large = self.count.peak.most(making)
         together = max(self.count.together, sum(making)) - sum(state)
@@ -216,7 +220,7 @@ class _Rehearsed:
         return {name: x.to(torch.promote_types(x.dtype, torch.float32)) for name, x in embedded.items()}
 
     def _drawing(self, n: int) -> dict[str, Any]:
-        return {**WHEN, "draws": Draws(0, 0, n, torch.device("cpu"))}
+        return {**WHEN, "turn": self.turn, "draws": Draws(0, 0, n, torch.device("cpu"))}
 
     def _making_views(self, standing: Bytes) -> Bytes:
         """What is alive while the next step's views are made, beside those of this one."""
@@ -235,9 +239,9 @@ def _rows(one: dict[str, Tensor], n: int) -> dict[str, Tensor]:
     return {name: torch.zeros(n, *x.shape[1:], dtype=x.dtype) for name, x in one.items()}
 
 
-def copy_to_save(method: nn.Module, optimizer: torch.optim.Optimizer, device: str) -> None:
+def copy_to_save(method: nn.Module, optimizers: list[torch.optim.Optimizer], device: str) -> None:
     """Makes the copies that writing a checkpoint makes on the device: `checkpoint.packed` and `checkpoint.save`."""
-    copies, _ = checkpoint.packed({"method": method, "optimizer": optimizer})
+    copies, _ = checkpoint.packed({"method": method, **{f"turn{i}": o for i, o in enumerate(optimizers)}})
     if device == "cpu":
         copies = {name: x.contiguous() for name, x in copies.items()}
 

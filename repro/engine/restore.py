@@ -53,7 +53,7 @@ def _losses(
     ctx: Context, method: Method, views: dict[str, Tensor], facts: dict[str, Any], drawn: int
 ) -> dict[str, Tensor]:
     rows = len(facts["index"])
-    asked = {"step": 0, "total": 1, "epoch": 0, "epochs": 1, "per_epoch": 1}
+    asked = {"step": 0, "total": 1, "epoch": 0, "epochs": 1, "per_epoch": 1, "turn": 0}
     with ctx.setup.autocast():
         drawing = {"draws": Draws(key(drawn, "embed"), 0, rows, ctx.device)}
         embedded = call(method.embed, {**views, **facts, **asked, **drawing})

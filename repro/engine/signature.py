@@ -10,6 +10,7 @@ from repro.engine.method import Method
 from repro.errors import UserError, suggestion
 
 WHEN = ("step", "total", "epoch", "epochs", "per_epoch")
+TURN = "turn"
 DRAWS = "draws"
 VIEWS = ("views", "local")
 
@@ -23,7 +24,7 @@ def check_hooks(method: Method) -> None:
 
 def check_embed(method: Method, views: Iterable[str], facts: Iterable[str], keys: Iterable[str]) -> None:
     """Checks what is computed per sample, from these views and facts of it, and the results of `keys`."""
-    given = [*views, *facts, *WHEN, DRAWS]
+    given = [*views, *facts, *WHEN, TURN, DRAWS]
     for one in _methods(method):
         if one.shuffles:
             check(one.keys, given, VIEWS)
@@ -34,7 +35,7 @@ def check_after(method: Method, embedded: Iterable[str], facts: Iterable[str]) -
     """Checks what is called with `embed`'s results."""
     given = [*embedded, *facts, *WHEN]
     for one in _methods(method):
-        check(one.loss, [*given, DRAWS])
+        check(one.loss, [*given, TURN, DRAWS])
         check(one.after_step, given)
 
 

@@ -40,7 +40,8 @@ class Updater:
     """Makes the steps of one training run: `step(...)` embeds, computes the loss, and updates the weights.
 
     `stop` is asked between chunks whether it is time to stop, and for what reason. `sizes` are those of the batches
-    to come; in none of them may BatchNorm see a single sample, if it sees one row of each (`normalised`).
+    to come; in none of them may BatchNorm see a single sample, if it sees one row of each (`normalised`). `turns` are
+    the optimizers of further updates that a step makes after the first, each with the longest gradient it takes.
     """
 
     setup: Setup
@@ -54,10 +55,12 @@ class Updater:
     stop: Callable[[], str | None] = lambda: None
     sizes: set[int] = field(default_factory=set)
     normalised: bool = False
+    turns: Sequence[tuple[torch.optim.Optimizer, float | None]] = ()
     notes: dict[str, Any] = field(default_factory=dict)
     unkeyed: bool = False  # whether `embed` draws from torch's generator; known after the first step
     measured: Embedded = field(default_factory=dict, init=False)
     _when: Mapping[str, int] = field(default_factory=dict, init=False)
+    _turn: int = field(default=0, init=False)
     _first: bool = field(default=True, init=False)
     _alike: bool = field(default=True, init=False)  # whether all processes have as many chunks of a batch
 
@@ -80,6 +83,16 @@ class Updater:
             )
         return found
 
+    @property
+    def _seed(self) -> int:
+        """That of the draws; each turn has its own."""
+        return key(self.seed, "turn", self._turn) if self._turn else self.seed
+
+    @property
+    def _update(self) -> tuple[torch.optim.Optimizer, float | None]:
+        """The optimizer of the turn, and the longest gradient that it takes."""
+        return [(self.optimizer, self.max_norm), *self.turns][self._turn]
+
     def own(self, index: Tensor) -> Tensor:
         """index (N,) of a batch -> (n,), the samples of this process."""
         first, last = self.plan.bounds(len(index), self.setup.rank)
@@ -96,20 +109,31 @@ class Updater:
     def step(
         self, step: int, views: Embedded, facts: Embedded, when: Mapping[str, int] | None = None
     ) -> tuple[Tensor, Embedded]:
-        """One update with N rows of samples.
+        """One update with N rows of samples, or one for each turn.
 
         `views` holds the inputs of the rows that are `needed` here, `facts` the whole batch's `index` (N, …) and
         whatever else is one number for each sample, as `label`; `when` tells `embed` and `loss` how far the run is.
 
-        Returns the loss and the embeddings of the whole batch, detached; what else `loss` measures is then in
-        `measured`. Losses are computed in float32 at
+        Returns the loss, of several turns the sum, and the last embeddings of the whole batch, detached; what else
+        `loss` measures is then in `measured`. Losses are computed in float32 at
         least, whatever the precision of the network. When the memory of a process does not suffice, the step is
         made again in chunks of half the size, which stay. Raises Interrupted when it is time to stop; then, too,
         nothing has changed.
         """
+        self.measured, losses = {}, []
+        for turn in range(1 + len(self.turns)):
+            loss, embedded = self._taken(turn, step, views, facts, when or {})
+            losses.append(loss)
+        return torch.stack(losses).sum() if self.turns else loss, embedded
+
+    def _taken(
+        self, turn: int, step: int, views: Embedded, facts: Embedded, when: Mapping[str, int]
+    ) -> tuple[Tensor, Embedded]:
+        """One turn, with as little memory as it takes."""
+        self._turn = turn
         while True:
             try:
-                return self._step(step, views, facts, when or {})
+                return self._step(step, views, facts, {**when, "turn": turn})
             except OutOfMemory:
                 pass  # and on outside of the handler, which keeps alive what did not fit
             except Interrupted:
@@ -138,7 +162,7 @@ class Updater:
         self, step: int, views: Embedded, facts: Embedded, when: Mapping[str, int]
     ) -> tuple[Tensor, Embedded]:
         self.method.train()
-        self._when = when
+        self._when, (optimizer, _) = when, self._update
         found: list[tuple[Tensor, Embedded]] = []
 
         @torch.enable_grad()
@@ -146,20 +170,20 @@ class Updater:
             found.append(self._gradients(step, views, facts))
             return found[-1][0]
 
-        if getattr(self.optimizer, "needs_closure", False):
-            self.optimizer.step(gradients)  # type: ignore[arg-type]
+        if getattr(optimizer, "needs_closure", False):
+            optimizer.step(gradients)  # type: ignore[arg-type]
         else:
             gradients()
-            self.optimizer.step()
+            optimizer.step()
         self.span.update_running_statistics(self.setup.processes)
         return found[0]
 
     def _gradients(self, step: int, views: Embedded, facts: Embedded) -> tuple[Tensor, Embedded]:
         """The loss and the embeddings of the whole batch; the gradients are then with the parameters."""
-        samples = len(facts["index"])
+        samples, (optimizer, max_norm) = len(facts["index"]), self._update
         by_rank = [self.plan.chunks(samples, rank) for rank in range(self.setup.processes)]
         mine, self._alike = by_rank[self.setup.rank], len({len(chunks) for chunks in by_rank}) == 1
-        self.optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         keys = self._keys(step, views, facts) if self.method.shuffles else {}
         given, facts = [*facts], facts | keys
         if self._first:
@@ -176,14 +200,14 @@ class Updater:
             [partial(self._back, step, chunk, part, views, facts, whole) for chunk, part in pairs], last=True
         )
         self._sum_gradients()
-        optim.clip(self.optimizer, self.max_norm)
+        optim.clip(optimizer, max_norm)
         return loss, {name: x.detach() for name, x in (keys | whole).items()}
 
     def _each(self, work: Sequence[Callable[[], T]], last: bool = False) -> list[T]:
         """Does the work chunk by chunk.
 
         In between the processes hear whether one of them lacks memory or has to stop: after each chunk if all have
-        as many, else after the last. After the `last` of a step nobody stops any more.
+        as many, else after the last. After the `last` of a step nobody stops any more, nor in its further turns.
         """
         done = []
         for position, one in enumerate(work, 1):
@@ -198,7 +222,7 @@ class Updater:
                 # The others wait inside of BatchNorm, and are ended with this one.
                 raise UserError(f"{self._too_much()}; use a smaller --micro-batch or more processes.")
             if failed or self._alike or position == len(work):
-                self._ask(failed, stoppable=not last or position < len(work))
+                self._ask(failed, stoppable=not self._turn and (not last or position < len(work)))
         return done
 
     def _ask(self, failed: bool, stoppable: bool) -> None:
@@ -236,9 +260,9 @@ class Updater:
         span.size, span.total, span.synchronised = self.plan.span, samples, self.plan.synchronised(samples)
         purpose, function = ("keys", self.method.keys) if keys else ("embed", self.method.embed)
         self.masks.begin(
-            key(self.seed, purpose, step), chunk.start, chunk.stop - chunk.start, facts["index"].device
+            key(self._seed, purpose, step), chunk.start, chunk.stop - chunk.start, facts["index"].device
         )
-        torch.manual_seed(key(self.seed, purpose, step, chunk.start))
+        torch.manual_seed(key(self._seed, purpose, step, chunk.start))
         offset = self.plan.bounds(samples, self.setup.rank)[0]
         own = {name: x[chunk.start - offset : chunk.stop - offset] for name, x in views.items()}
         available = own | {name: x[rows] for name, x in facts.items()} | self._drawing(purpose, step, chunk)
@@ -259,18 +283,18 @@ class Updater:
 
     def _loss(self, step: int, facts: Embedded) -> Tensor:
         """The loss of the whole batch; its gradient goes to the embeddings and to the parameters of the loss."""
-        torch.manual_seed(key(self.seed, "loss", step))
-        self.masks.begin(key(self.seed, "loss", step), 0, 1, facts["index"].device)
+        torch.manual_seed(key(self._seed, "loss", step))
+        self.masks.begin(key(self._seed, "loss", step), 0, 1, facts["index"].device)
         whole = Chunk(0, len(facts["index"]), ())
         result = call(self.method.loss, facts | self._drawing("loss", step, whole))
         parts = result if isinstance(result, dict) else {"loss": result}
         (parts["loss"] / self.setup.processes).backward()
-        self.measured = {name: x.detach() for name, x in parts.items()}
+        self.measured |= {name: x.detach() for name, x in parts.items()}
         return self.measured["loss"]
 
     def _drawing(self, purpose: str, step: int, chunk: Chunk) -> dict[str, Any]:
         """What `embed` and `loss` may ask for beside tensors: when it is, and random numbers."""
-        at = key(self.seed, purpose, "draws", step)
+        at = key(self._seed, purpose, "draws", step)
         return {**self._when, "draws": Draws(at, chunk.start, chunk.stop - chunk.start, self.setup.device)}
 
     def _back(

@@ -18,7 +18,7 @@ _LAYERS: dict[str, tuple[type[BasicBlock | Bottleneck], list[int]]] = {
 
 
 class ResNet(nn.Module):
-    """images (n, C, H, W) -> features (n, dim) after global average pooling; dim is 512 or 2048."""
+    """images (n, C, H, W) -> features (n, dim) after global average pooling; dim is 512, 2048, or that of `out`."""
 
     Options = ResNetOptions
 
@@ -26,8 +26,9 @@ class ResNet(nn.Module):
         super().__init__()
         block, layers = _LAYERS[options.backbone]
         self.net = TorchvisionResNet(block, layers, zero_init_residual=options.zero_init_residual)
-        self.dim = 512 * block.expansion
-        self.net.fc = nn.Identity()
+        pooled = 512 * block.expansion
+        self.dim = options.out or pooled
+        self.net.fc = nn.Linear(pooled, options.out) if options.out else nn.Identity()
         stem = self.net.conv1
         if options.stem != "imagenet":
             self.net.maxpool = nn.Identity() if options.stem == "cifar" else self.net.maxpool

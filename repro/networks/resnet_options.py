@@ -16,3 +16,5 @@ class ResNetOptions(NetworkOptions):
     """The padding in pixels of the 3×3 stem (default: 1; solo-learn has 2)."""
     zero_init_residual: bool = False
     """Whether the last BatchNorm of each block starts at 0, and so the block as the identity."""
+    out: PositiveInt | None = None
+    """The width of a linear map of the pooled features (default: none)."""

@@ -153,6 +153,8 @@ class TrainingOptions(StageOptions):
     """The update rule."""
     schedule: ScheduleSpec = Schedule()
     """The learning rate over the run."""
+    turns: tuple[OptimizerSpec, ...] | None = None
+    """Further updates of each step with the same batch, one after the other, each by an optimizer of its own."""
 
     @model_validator(mode="after")
     def _the_warm_up_ends(self) -> TrainingOptions:

@@ -41,7 +41,8 @@ class Acquire(Stage):
                 f"Stage `{ctx.stage}`: {count} rows are to be added, and {len(free)} are left in the pool."
             )
         order = hashed(key(ctx.seed, ctx.stage, "acquire"), pool.rows[free]).argsort(stable=True)
-        free = free[order]  # from here on the first of equals is taken
+        kept = max(count, round((o.share or 1) * len(free)))
+        free = free[order[:kept]]  # from here on the first of equals is taken
         added = pool.rows[free[self._best(ctx, pool, free, known, count)]]
         leave(ctx, "index", {"index": torch.cat([known, added])}, pool)
         return Outcome({"rows": float(len(known) + count)})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from repro.options import IndexOf, PositiveInt, Ref
+from repro.options import Field, IndexOf, PositiveInt, Ref
 from repro.options.choosing import ChoosingOptions
 
 
@@ -21,5 +21,7 @@ class AcquireOptions(ChoosingOptions):
     """The stage whose classifier says what is uncertain; without it, as in the first round, rows are random."""
     also: IndexOf | None = None
     """The stage that left the rows which are labelled already."""
+    share: Annotated[float, Field(gt=0, le=1)] | None = None
+    """The share of the pool, drawn anew, among which rows are chosen (default: all of it)."""
     passes: PositiveInt = 20
     """Passes with dropout, for `bald`."""

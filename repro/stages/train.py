@@ -83,6 +83,9 @@ class Train(Stage):
             method.encoder.load_state_dict(earlier.encoder.state_dict())
             if alike(method.head, earlier.head):
                 method.head.load_state_dict(earlier.head.state_dict())
+            tensors, _ = checkpoint.load(ctx.of(o.start) / "output.safetensors")
+            for name in method.carried:
+                checkpoint.carry(name, getattr(method, name), tensors)
         for name, spec in (o.networks or {}).items():
             if isinstance(spec, EarlierNetwork):
                 getattr(method, name).load_state_dict(composite(trained(ctx, spec.of, data)).state_dict())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from torch import Tensor, nn
@@ -10,7 +11,7 @@ from repro.networks.heads.linear_options import LinearOptions
 
 
 class Linear(nn.Module):
-    """features (n, dim) -> (n, out), with BatchNorm if asked for."""
+    """features (n, dim) -> (n, out), with BatchNorm if asked for; by way of the `inner` widths, still linear."""
 
     Options = LinearOptions
 
@@ -18,6 +19,9 @@ class Linear(nn.Module):
         super().__init__()
         self.dim = options.out or classes
         self.net: nn.Module = nn.Linear(dim, self.dim)
+        if options.inner:
+            widths = pairwise((dim, *options.inner, self.dim))
+            self.net = nn.Sequential(*(nn.Linear(*width) for width in widths))
         if options.out_norm:
             norm = nn.BatchNorm1d(self.dim, affine=options.out_norm == "affine")
             self.net = nn.Sequential(nn.Linear(dim, self.dim, bias=False), norm)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import model_validator
+
 from repro.options import HeadOptions, PositiveInt
 
 
@@ -12,6 +14,15 @@ class LinearOptions(HeadOptions):
     """The width of the output (default: the number of classes)."""
     out_norm: Literal["affine", "plain"] | None = None
     """BatchNorm after the map, with a scale and shift of its own or without (default: none)."""
+
+    inner: tuple[PositiveInt, ...] | None = None
+    """The widths of linear maps before the last one, with nothing between them (default: none)."""
+
+    @model_validator(mode="after")
+    def _one_form(self) -> LinearOptions:
+        if self.inner and self.out_norm:
+            raise ValueError("`inner` and `out_norm` exclude each other")
+        return self
 
     @property
     def classifies(self) -> bool:
