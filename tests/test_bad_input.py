@@ -485,3 +485,33 @@ def test_a_size_that_no_machine_has_is_refused(
     done = repro("run", "good", "--plan", "-o", f"stages.pretrain.{key}={value}", cwd=project)
     assert done.returncode == 2 and "less than or equal to" in done.stderr and key in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ("    data: {set: mnits}\n", r"stages.pretrain.data: no data set `mnits`; did you mean `mnist`"),
+        (
+            "    data: {split: tset}\n",
+            r"stages.pretrain.data.split: data set `digits` has no split `tset`.*`test`",
+        ),
+        ("    data: {set: mnist, split: extra}\n", r"data set `mnist` has no split `extra`"),
+        ("    streams: {more: {set: nothing}}\n", r"stages.pretrain.streams.more: no data set `nothing`"),
+        ("    streams: {more: {split: nope}}\n", r"streams.more: data set `digits` has no split `nope`"),
+        ("    start: elsewhere\n", r"stages.pretrain.start: no stage is called `elsewhere`"),
+        (
+            "    networks: {teacher: {of: pretrain}}\n",
+            r"networks.teacher.of: stage `pretrain` does not come before",
+        ),
+        (
+            "    data: {sampler: {name: episode}}\n",
+            r"no sampler is called `episode`; did you mean `episodes`",
+        ),
+    ],
+)
+def test_data_and_stages_that_are_not_there_are_told_before_a_run(
+    write_recipe: Write, changes: str, words: str
+) -> None:
+    write_recipe("r", GOOD.replace("    epochs: 1\n", "    epochs: 1\n" + changes))
+    with pytest.raises(InvalidFile, match=words):
+        load("r")

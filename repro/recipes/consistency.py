@@ -9,10 +9,11 @@ from itertools import islice
 from repro.data.declare import declaration
 from repro.data.declare import names as dataset_names
 from repro.errors import UserError, suggestion
-from repro.options import MetricsRef, StageOptions, references
+from repro.options import DataOptions, MetricsRef, StageOptions, references
 from repro.recipes.schema import Recipe
 
-Contradiction = tuple[tuple[str | int, ...], str]  # where, as a path of keys, and what
+Keys = tuple[str | int, ...]
+Contradiction = tuple[Keys, str]  # where, as a path of keys, and what
 
 
 def contradictions(recipe: Recipe) -> Iterator[Contradiction]:
@@ -85,31 +86,46 @@ def _data(recipe: Recipe) -> Iterator[Contradiction]:
         near = suggestion(recipe.dataset, known) or "; `repro data list` shows all"
         yield ("dataset",), f"no data set `{recipe.dataset}`{near}"
         return
-    try:
-        declared = declaration(recipe.dataset) if recipe.dataset else None
-    except UserError:
-        return  # told with the data sets
     for name, stage in recipe.stages.items():
-        if not (read := _declared(stage, "splits")):
-            continue
-        if declared is None:
-            yield ("stages", name), "needs data, and the recipe names no `dataset`"
-            continue
-        labelled = _declared(stage, "labelled")
-        for split in read:
-            option = [key for key, value in stage if value == split]
-            if split not in declared.splits:
-                near = suggestion(split, declared.splits) or f"; it has {_listed(declared.splits)}"
-                message = f"data set `{recipe.dataset}` has no split `{split}`{near}"
-            elif split in declared.unlabelled and split in labelled:
-                able = [other for other in declared.splits if other not in declared.unlabelled]
-                message = (
-                    f"split `{split}` of data set `{recipe.dataset}` has no labels, which the stage needs"
-                    f"; with labels it has {_listed(able) or 'none'}"
-                )
-            else:
-                continue
-            yield ("stages", name, *option[:1]), message
+        for keys, dataset, split, labelled in _reads(stage, recipe.dataset):
+            if fault := _unreadable(dataset, split, labelled):
+                yield ("stages", name, *keys), fault
+                if dataset is None:
+                    break
+
+
+def _reads(stage: StageOptions, dataset: str | None) -> Iterator[tuple[Keys, str | None, str, bool]]:
+    """Where the stage names what it reads, of which data set, which split, and whether it needs all labels."""
+    data = getattr(stage, "data", None) or DataOptions()
+    labelled = _declared(stage, "labelled")
+    for split in _declared(stage, "splits"):
+        named: Keys = tuple(key for key, value in stage if value == split)[:1]
+        keys: Keys = ("data",) if data.set else ("data", "split") if data.split else named
+        yield keys, data.set or dataset, data.split or split, split in labelled
+    for name, stream in (getattr(stage, "streams", None) or {}).items():
+        yield ("streams", name), stream.set or dataset, stream.split or "train", False
+
+
+def _unreadable(dataset: str | None, split: str, labelled: bool) -> str | None:
+    """Why a split cannot serve; None also where the data set's own file is at fault, which is told with it."""
+    if dataset is None:
+        return "needs data, and the recipe names no `dataset`"
+    if dataset not in dataset_names():
+        return f"no data set `{dataset}`{suggestion(dataset, dataset_names()) or '; `repro data list` shows all'}"
+    try:
+        declared = declaration(dataset)
+    except UserError:
+        return None
+    if split not in declared.splits:
+        near = suggestion(split, declared.splits) or f"; it has {_listed(declared.splits)}"
+        return f"data set `{dataset}` has no split `{split}`{near}"
+    if split in declared.unlabelled and labelled:
+        able = [other for other in declared.splits if other not in declared.unlabelled]
+        return (
+            f"split `{split}` of data set `{dataset}` has no labels, which the stage needs"
+            f"; with labels it has {_listed(able) or 'none'}"
+        )
+    return None
 
 
 def _declared(stage: StageOptions, what: str) -> Collection[str]:
