@@ -28,10 +28,15 @@ GROUP = "repro.components"
 def roots() -> dict[str, Path]:
     """Package -> its folder, for each that has components."""
     found = {"repro": PACKAGE, **_installed()[0]}
-    own = paths.project() / OWN
-    if own.is_dir() and (own.parent / "recipes").is_dir():  # anybody may have a folder of that name
-        found[OWN] = own
+    project = paths.project()  # elsewhere, anybody may have a folder of that name
+    if project and (project / OWN).is_dir():
+        found[OWN] = project / OWN
     return found
+
+
+def beside(folder: str) -> list[Path]:
+    """The folders of that name, such as `data/sets`, of the project and of installed packages but this one."""
+    return [root / folder for root in roots().values() if root != PACKAGE]
 
 
 def unusable() -> list[str]:
