@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -25,6 +25,23 @@ def listed(folder: Path, pattern: str) -> list[Path]:
     above = len(str(folder))
     shown = (path for path in folder.glob(pattern) if f"{os.sep}." not in str(path)[above:])
     return sorted(path for path in shown if path.is_file())
+
+
+def by_name(folders: Iterable[Path], pattern: str) -> dict[str, list[Path]]:
+    """Name, without its ending -> the files of that name in these folders; a folder that is another counts once."""
+    found: dict[str, list[Path]] = {}
+    for folder in {folder.resolve(): folder for folder in folders}.values():
+        for path in listed(folder, pattern):
+            found.setdefault(path.stem, []).append(path)
+    return dict(sorted(found.items()))
+
+
+def only(kind: str, alike: Sequence[Path]) -> Path:
+    """The one file of a name. Raises UserError, naming all, when there are more; `kind` says of what."""
+    if len(alike) > 1:
+        others = " and ".join(map(str, alike[1:]))
+        raise UserError(f"{alike[0]}: another {kind} has the same name, {others}; rename one.")
+    return alike[0]
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from repro import paths
 from repro.errors import UserError
@@ -28,10 +29,15 @@ GROUP = "repro.components"
 def roots() -> dict[str, Path]:
     """Package -> its folder, for each that has components."""
     found = {"repro": PACKAGE, **_installed()[0]}
-    own = paths.project() / OWN
-    if own.is_dir() and (own.parent / "recipes").is_dir():  # anybody may have a folder of that name
-        found[OWN] = own
+    project = paths.project()  # elsewhere, anybody may have a folder of that name
+    if project and (project / OWN).is_dir():
+        found[OWN] = project / OWN
     return found
+
+
+def beside(folder: str) -> list[Path]:
+    """The folders of that name, such as `data/sets`, of the project and of installed packages but this one."""
+    return [root / folder for root in roots().values() if root != PACKAGE]
 
 
 def unusable() -> list[str]:
@@ -87,6 +93,15 @@ def imported(module: str) -> ModuleType:
         raise UserError(f"{_where(error, module)}: {_what(error)}.") from error
 
 
+def function(place: str) -> Any:
+    """The function at `module:name`. Raises UserError when there is none."""
+    module, _, name = place.partition(":")
+    found = getattr(imported(module), name, None)
+    if found is None:
+        raise UserError(f"`{place}`: the module {module} has no function `{name}`.")
+    return found
+
+
 def _own_package(folder: Path) -> None:
     """Makes the project's folder a package, in the place of another project's."""
     known = sys.modules.get(OWN)
@@ -104,6 +119,8 @@ def _where(error: Exception, module: str) -> str:
     """File and line of what is at fault: the last line that ran in the root of the module."""
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
         return f"{error.filename}:{error.lineno}"
+    if not package_of(module):
+        return module
     root = roots()[package_of(module)]
     frames = traceback.extract_tb(error.__traceback__)
     ours = [f for f in frames if f.filename != __file__ and Path(f.filename).is_relative_to(root)]

@@ -65,8 +65,12 @@ def forget() -> None:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty project that is the working directory; papers and data sets are those of this checkout."""
+    """An empty project that is the working directory; papers and data sets are those of this checkout.
+
+    It says that it is a checkout itself, so that no other recipes are beside its own.
+    """
     (tmp_path / "recipes" / "tests").mkdir(parents=True)
+    (tmp_path / "pyproject.toml").write_text(f'project.name = "{paths.NAME}"\n')
     (tmp_path / "papers").symlink_to(ROOT / "papers")
     monkeypatch.chdir(tmp_path)
     forget()

@@ -14,7 +14,7 @@ from repro.engine.method import call
 from tests.test_methods_noncontrastive import normal
 
 KEPT = 40  # samples of a data set
-WHEN = {"step": 0, "total": 9, "epoch": 0, "epochs": 3, "per_epoch": 3}
+WHEN = {"step": 0, "total": 9, "epoch": 0, "epochs": 3, "per_epoch": 3, "turn": 0}
 ALL = sorted(names(("methods",)))
 PREDICTOR = {"kind": "mlp", "hidden": 32, "out": 16, "norm": True}
 OPTIONS: dict[str, dict[str, Any]] = {  # without an entry: the defaults
@@ -31,8 +31,10 @@ OPTIONS: dict[str, dict[str, Any]] = {  # without an entry: the defaults
     "moco": {"queue": 256, "momentum": {"start": 0.9}},
     "moco_v3": {"predictor": PREDICTOR, "momentum": {"start": 0.9}},
     "msn": {"prototypes": 32, "momentum": {"start": 0.9, "end": 1.0}},
+    "nested_dropout": {"sigma": 8.0, "keep": 8},
     "nnclr": {"predictor": PREDICTOR, "queue": 256},
     "npid": {"negatives": 1000, "temperature": 0.2},
+    "prd": {"projection": {"kind": "mlp", "hidden": 16, "out": 8}, "tasks": 2, "task": 0},
     "relational": {"hidden": 16},
     "ressl": {"queue": 256, "momentum": {"start": 0.9}},
     "simsiam": {"predictor": PREDICTOR},
@@ -86,22 +88,35 @@ SPECIAL: dict[str, dict[str, Any]] = {  # what differs from a stage of views of 
     "fastsiam": {"views": {"policy": "digits", "count": 4}},
     "fixmatch": {**LOGITS, **unlabelled(count=2)},
     "kd": {**LOGITS, "networks": {"teacher": {"of": "teacher"}}},
+    "laf": {
+        **LOGITS,
+        "networks": {"everything": {"of": "everything"}, "forgotten": {"of": "forgotten"}},
+        "streams": {"remain": {"views": {}}},
+    },
+    "laf_vae": {"freeze": "encoder", **mlp(32, kind="variational", hidden=[8], latent=4)},
     "mae": {"network": VIT},
     "massive_noise": LOGITS,
     "matching": grouped(name="episodes", way=3, shots=1, queries=2),
     "msn": {"network": VIT},
+    "nested_dropout": LOGITS,
     "next_token": {
         **SENTENCES,
         "network": {"backbone": "gpt", **TEXT},
         "views": {"kind": "tokens", "length": 6, "count": 1},
     },
     "npair": grouped(name="classes", each=2),
+    "prd": mlp(32, kind="cosine"),
     "rotation": mlp(32, kind="linear", out=4),
     "simcse": SENTENCES,
     "triplet": grouped(name="classes", each=3),
     "vat": {**LOGITS, **unlabelled(count=1)},
 }
-TEACHERS = {"teacher": "cross_entropy", "text_teacher": "simcse"}  # stages and their methods
+EARLIER = {  # the stages whose networks those use, and their methods
+    "teacher": "cross_entropy",
+    "text_teacher": "simcse",
+    "everything": "laf_vae",
+    "forgotten": "laf_vae",
+}
 
 
 def values(name: str, **changes: Any) -> dict[str, Any]:
@@ -122,10 +137,10 @@ def values(name: str, **changes: Any) -> dict[str, Any]:
 
 
 def stages(name: str, **changes: Any) -> dict[str, dict[str, Any]]:
-    """Those of a recipe that has the method's as `pretrain`: with its teacher, if it has one."""
+    """Those of a recipe that has the method's as `pretrain`: after those that it needs."""
     train = values(name, **changes)
-    teachers = [network["of"] for network in train.get("networks", {}).values()]
-    return {**{teacher: values(TEACHERS[teacher]) for teacher in teachers}, "pretrain": train}
+    earlier = [network["of"] for network in train.get("networks", {}).values()]
+    return {**{stage: values(EARLIER[stage]) for stage in earlier}, "pretrain": train}
 
 
 def of_images(name: str) -> bool:
@@ -170,10 +185,18 @@ def inputs(name: str, samples: int, views: int | None = None) -> tuple[dict[str,
     return {**random, **tokens}, shown
 
 
-def loss_of(method: Any, given: dict[str, Tensor], facts: dict[str, Tensor]) -> Tensor:
-    """The loss of a batch; what it draws is always the same."""
+def embedded(method: Any, given: dict[str, Tensor], facts: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What the method computes of a batch; what it draws is always the same."""
     torch.manual_seed(1)
-    drawing = {**WHEN, "draws": Draws(0, 0, len(facts["index"]), torch.device("cpu"))}
-    embedded = call(method.embed, {**drawing, **given, **facts})
-    loss = call(method.loss, {**drawing, **facts, **embedded})
+    return call(method.embed, {**WHEN, "draws": drawn(facts), **given, **facts})  # type: ignore[no-any-return]
+
+
+def loss_of(method: Any, given: dict[str, Tensor], facts: dict[str, Tensor]) -> Tensor:
+    """The loss of a batch."""
+    found = embedded(method, given, facts)
+    loss = call(method.loss, {**WHEN, "draws": drawn(facts), **facts, **found})
     return loss["loss"] if isinstance(loss, dict) else loss  # type: ignore[no-any-return]
+
+
+def drawn(facts: dict[str, Tensor]) -> Draws:
+    return Draws(0, 0, len(facts["index"]), torch.device("cpu"))

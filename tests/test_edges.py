@@ -35,7 +35,7 @@ from repro.methods.redundancy_reduction.tico import TiCo
 from repro.options import OnlineProbe, Views
 from repro.recipes.schema import Recipe
 from tests.conftest import Write, invoke
-from tests.every_method import ALL, KEPT, OPTIONS, inputs, loss_of, small, stage
+from tests.every_method import ALL, KEPT, OPTIONS, embedded, inputs, loss_of, small, stage
 from tests.test_methods import sphere
 from tests.test_methods_noncontrastive import DIM, cosine, made, mean, normal
 
@@ -199,6 +199,13 @@ def test_every_method_says_how_many_views_it_takes(name: str) -> None:
             changed = given["views"].clone()
             changed.select(place, view).copy_(given["views"].select(place, view).flip(-1))
             assert loss_of(method, {**given, "views": changed}, facts) != loss
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_method_says_whether_it_gives_features(name: str) -> None:
+    method = small(name)
+    found = embedded(method, *inputs(name, 4)).values()
+    assert method.options.embeds == any(x.is_floating_point() and x.dim() > 1 for x in found)
 
 
 def test_a_recipe_with_the_wrong_views_is_refused_in_one_sentence(write_recipe: Write) -> None:

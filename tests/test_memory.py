@@ -120,7 +120,7 @@ def test_the_rehearsed_checkpoint_takes_what_a_true_one_does(tmp_path: Path) -> 
         del tensors
     rehearsal = Rehearsal()
     with rehearsal:
-        rehearse.copy_to_save(network, optimizer, "cpu")
+        rehearse.copy_to_save(network, [optimizer], "cpu")
     assert rehearsal.peak.large == true.peak.large - weights
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -26,7 +27,7 @@ def declared() -> list[type[Options]]:
     """All classes of options of the package: those of components, and the groups that they share."""
     for folders in FOLDERS:
         components.names(folders)  # which imports them all
-    return [o for o in every() if o.__module__.startswith("repro.options.") or o.__module__.endswith(SUFFIX)]
+    return [o for o in every() if re.match(rf"repro\.(options\.|.*{SUFFIX}$)", o.__module__)]
 
 
 def test_no_option_is_without_a_description() -> None:

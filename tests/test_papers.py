@@ -69,7 +69,7 @@ def own_papers(project: Path) -> Path:
     """A project whose papers are its own: none yet."""
     (project / "papers").unlink()
     (project / "papers").mkdir()
-    load._files.cache_clear()
+    load._below.cache_clear()
     return project / "papers"
 
 

@@ -14,7 +14,7 @@ from repro.cli.common import RECIPE, as_json, echo_json
     "check",
     epilog="""\b
 Examples:
-  repro check                         every recipe, paper, data set and policy file
+  repro check                         every recipe, paper, data set and policy of the project
   repro check supcon-cifar100         one recipe
   repro check --schema > recipe.schema.json    for completion in editors
 """,
@@ -54,12 +54,13 @@ def command(recipes: tuple[str, ...], schema: bool, as_json: bool) -> None:
 def _late() -> Iterator[str]:
     """A line for each recipe that expects something younger than its first record. This is no problem, but said."""
     from repro import paths
-    from repro.recipes.load import every
+    from repro.recipes.load import valid
+    from repro.results import scope
     from repro.results.late import late
     from repro.results.store import Store
 
     store = Store(paths.results_dir())
-    for recipe in every()[0]:
+    for recipe in valid(scope.recipes(store))[0]:
         if metrics := late(recipe, store):
             yield f"{recipe.id}: expected only since its first record: {', '.join(metrics)}"
 
@@ -68,10 +69,6 @@ def _counted(recipes: tuple[str, ...]) -> str:
     """What was checked: these recipes, or everything."""
     if recipes:
         return f"{len(recipes)} recipe{'s' * (len(recipes) != 1)}"
-    from repro.data import declare
-    from repro.papers.load import slugs
-    from repro.recipes.find import files
-    from repro.views import policies
+    from repro.recipes.check import reviewed
 
-    others = f"{len(declare.names())} data sets and {len(policies.names())} policies"
-    return f"{len(files())} recipes, {len(slugs())} papers, {others}"
+    return "{} recipes, {} papers, {} data sets and {} policies".format(*map(len, reviewed().values()))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from repro import paths
 from repro.cli.common import RECIPE, tell_invalid
 from repro.cli.types import Duration, Positive, Seeds
 from repro.errors import UserError
@@ -68,7 +69,7 @@ What is already recorded is not run again (--force does), and what was interrupt
 @click.option(
     "--results",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where records are kept, in place of results/.",
+    help="Where records are kept, in place of the project's results/.",
 )
 @click.option("--strict", is_flag=True, help="Exit with status 1 unless every verdict is `matches`.")
 @click.option("--force", is_flag=True, help="Run again even where a record exists.")
@@ -107,6 +108,8 @@ def command(
     if find_micro_batch:
         _find(chosen, device, precision)
         return
+    if not (smoke or how["results"]):
+        paths.the_project("records", ", or say with --results where to keep them")
     if not launch.launched():
         _refuse(chosen if not everything else (), world, device, smoke)
         if world > 1:

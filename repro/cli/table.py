@@ -41,7 +41,9 @@ Examples:
     type=click.Choice(["holm", "fdr"]),
     help="Take the tests of all these rows together: bound the chance of any false verdict, or their share.",
 )
-@click.option("--write", is_flag=True, help="Write the page results/README.md (of all recipes) instead.")
+@click.option(
+    "--write", is_flag=True, help="Write the page results/README.md (of all these recipes) instead."
+)
 @as_json
 def command(
     format_: str,
@@ -52,29 +54,35 @@ def command(
     as_json: bool,
     **wanted: str | None,
 ) -> None:
-    """The table of results: reported against measured, with verdicts."""
+    """The table of results: reported against measured, with verdicts.
+
+    It is about the project's own recipes, and about those of the others that were run there.
+    """
     from pathlib import Path
 
     from repro import paths
     from repro.files import write_text
-    from repro.recipes.load import every
+    from repro.recipes.find import unusable
+    from repro.recipes.load import valid
+    from repro.results import scope
     from repro.results.multiplicity import corrected
     from repro.results.page import all_rows, in_readme, page
     from repro.results.store import Store
     from repro.results.table import render
 
     if write:
+        project = paths.the_project("the page")
         path = paths.results_dir() / "README.md"
         write_text(path, page())
         click.echo(f"Wrote {path}")
-        readme = paths.project() / "README.md"
+        readme = project / "README.md"
         if readme.is_file() and (text := in_readme(readme.read_text(encoding="utf-8"))):
             write_text(readme, text)
         return
     store = Store(paths.results_dir())
     rows = all_rows(store, metrics, **wanted)
     tell_left_out(store)
-    tell_invalid(every()[1])
+    tell_invalid([*unusable().values(), *valid(scope.recipes(store))[1]])
     if correction:
         rows = corrected(rows, correction)
     if plot:

@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from repro import modules
 from repro.data.fields import (
     FeaturesField,
     FieldSpec,
@@ -32,7 +33,7 @@ from repro.data.fields import (
 )
 from repro.data.schema import Columns, Fingerprints, Source
 from repro.errors import UserError, readable, suggestion
-from repro.files import listed
+from repro.files import by_name, only
 from repro.names import UNDERSCORED, underscored
 from repro.recipes import yaml
 from repro.recipes.problems import InvalidFile, locate, problems_of
@@ -219,20 +220,31 @@ def field_fault(declared: DataSet) -> str | None:
 
 def names() -> list[str]:
     """The names of all declared data sets, sorted."""
-    return [path.stem for path in listed(SETS, "*.yaml")]
+    return list(files())
 
 
 def declaration(name: str) -> DataSet:
     """The declaration of a data set. Raises UserError, naming the nearest name, when there is none."""
-    if name not in names():
-        near = suggestion(name, names()) or "; `repro data list` shows all"
+    return _read(file_of(name))
+
+
+def file_of(name: str) -> Path:
+    """The file of a declaration. Raises UserError when there is none, or more than one."""
+    known = files()
+    if name not in known:
+        near = suggestion(name, known) or "; `repro data list` shows all"
         raise UserError(f"No data set is called `{name:.100}`{near}")
-    return _read(SETS / f"{name}.yaml")
+    return only("data set", known[name])
 
 
 def every() -> tuple[list[DataSet], list[UserError]]:
     """All valid declarations, by name; and what is wrong with each of the others."""
     return readable(declaration, names())
+
+
+def files() -> dict[str, list[Path]]:
+    """Name -> the files of that name: this package's, the project's, installed packages'."""
+    return by_name([*modules.beside("data/sets"), SETS], "*.yaml")
 
 
 @cache

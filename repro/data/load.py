@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
 import torch
 
-from repro import keys
+from repro import keys, modules
 from repro.data import cache, stream, tables
 from repro.data.alike import alike
 from repro.data.available import Files, available, decoded_path, find_decoded, find_files, needed, place
@@ -183,6 +182,5 @@ def _decoded(declared: DataSet, split: str, files: Files) -> Rows:
 
 
 def _given(function: str, split: str) -> Rows:
-    module, _, name = function.partition(":")
-    images, labels = map(torch.from_numpy, getattr(import_module(module), name)(split))
-    return Rows(images, labels, fingerprint(images, labels), module)
+    images, labels = map(torch.from_numpy, modules.function(function)(split))
+    return Rows(images, labels, fingerprint(images, labels), function.partition(":")[0])

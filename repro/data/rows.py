@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from repro import modules
 from repro.data.available import Files, find_files
 from repro.data.declare import TRAIN, DataSet, declaration
 from repro.data.fields import Reading
@@ -173,10 +173,9 @@ def _table(path: Path, columns: list[str], mend: str) -> pa.Table:
 
 
 def _bundled(function: str, split: str, columns: list[str]) -> Rows:
-    module, _, name = function.partition(":")
-    values = getattr(import_module(module), name)(split)
+    values = modules.function(function)(split)
     found = {column: pa.chunked_array([pa.array(values[column])]) for column in columns}
-    return Rows(found, ((module, len(found[columns[0]])),), "install the project again")
+    return Rows(found, ((function.partition(":")[0], len(found[columns[0]])),), "install the project again")
 
 
 def _union(parts: dict[str, tuple[str, ...]], declared: DataSet) -> Rows:

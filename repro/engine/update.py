@@ -115,10 +115,9 @@ class Updater:
         whatever else is one number for each sample, as `label`; `when` tells `embed` and `loss` how far the run is.
 
         Returns the loss, of several turns the sum, and the last embeddings of the whole batch, detached; what else
-        `loss` measures is then in `measured`. Losses are computed in float32 at
-        least, whatever the precision of the network. When the memory of a process does not suffice, the step is
-        made again in chunks of half the size, which stay. Raises Interrupted when it is time to stop; then, too,
-        nothing has changed.
+        `loss` measures is then in `measured`. Losses are computed in float32 at least, whatever the precision of the
+        network. When the memory of a process does not suffice, the step is made again in chunks of half the size,
+        which stay. Raises Interrupted when it is time to stop; then, too, nothing has changed.
         """
         self.measured, losses = {}, []
         for turn in range(1 + len(self.turns)):

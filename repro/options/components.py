@@ -17,12 +17,14 @@ class MethodOptions(ComponentOptions):
     """Options of a training objective, chosen by `name`.
 
     `views_taken` says how many views of a sample the method takes, at least and at most; `takes_local` whether it
-    also takes those of `views: local:`; `needs_labels` whether its loss or what it embeds depends on labels.
+    also takes those of `views: local:`; `needs_labels` whether its loss or what it embeds depends on labels;
+    `embeds` whether what it computes of a sample has features, whose standard deviation is then a metric.
     """
 
     views_taken: ClassVar[tuple[int, int | None]] = (1, None)
     takes_local: ClassVar[bool] = False
     needs_labels: ClassVar[bool] = False
+    embeds: ClassVar[bool] = True
 
     name: str
     """The method."""

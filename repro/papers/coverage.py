@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from repro.papers.standing import STATUSES, Standing, survey
+from repro.papers.standing import STATUSES, Standing
 from repro.results.formats import paragraph, tabular
-from repro.results.rows import Row
 
 LEGEND = (
     "Reproduced: a number, or all the directions on file, of the paper's own claims are met by runs without "
@@ -63,11 +62,6 @@ def _beyond(facts: Mapping[str, int]) -> str:
     """The papers that are on no list: recipes need them."""
     more = facts["papers"] - facts["listed"]
     return f" ({facts['listed']} of the reading list and {more} more that recipes need)" if more else ""
-
-
-def markdown(results: Sequence[Row]) -> str:
-    """The part of the results page on coverage, given the rows of results."""
-    return report(survey(results)[0], "md")
 
 
 def _table(counts: Mapping[str, dict[str, int]], name: str, total: Mapping[str, int], format: str) -> str:

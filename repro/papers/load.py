@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from repro import paths
 from repro.cache import Remembered
 from repro.errors import UserError, readable, suggestion
-from repro.files import listed
+from repro.files import by_name, only
 from repro.papers.schema import Paper
 from repro.recipes import yaml
 from repro.recipes.problems import InvalidFile, locate, problems_of
@@ -20,16 +20,16 @@ _read = Remembered("papers", yaml.read)
 
 def slugs() -> tuple[str, ...]:
     """The slugs of all papers, sorted; they are the names of the files."""
-    return tuple(_files(paths.papers_dir()))
+    return tuple(files())
 
 
 def file_of(slug: str) -> Path:
-    """The paper's file. Raises UserError, naming the nearest slug, when there is none."""
-    files = _files(paths.papers_dir())
-    if slug not in files:
-        hint = suggestion(slug, files) or "; `repro papers` lists all"
+    """The paper's file. Raises UserError, naming the nearest slug, when there is none, or more than one."""
+    known = files()
+    if slug not in known:
+        hint = suggestion(slug, known) or "; `repro papers` lists all"
         raise UserError(f"No paper `{slug:.100}`{hint}")
-    return files[slug]
+    return only("paper", known[slug])
 
 
 def paper(slug: str) -> Paper:
@@ -52,6 +52,11 @@ def _paper(path: Path) -> Paper:
     return found
 
 
+def files() -> dict[str, list[Path]]:
+    """Slug -> the files of that name, the project's own and those that came along."""
+    return _below(tuple(paths.folders("papers")))
+
+
 @cache
-def _files(folder: Path) -> dict[str, Path]:
-    return {path.stem: path for path in listed(folder, "*.yaml")}
+def _below(folders: tuple[Path, ...]) -> dict[str, list[Path]]:
+    return by_name(folders, "*.yaml")

@@ -103,7 +103,7 @@ def recorded(recipes: Iterable[str]) -> list[Row]:
 
 
 def _with_records(recipes: Iterable[str]) -> list[str]:
-    return [recipe for recipe in recipes if (paths.results_dir() / "records" / recipe).is_dir()]
+    return [*filter(Store(paths.results_dir()).has, recipes)]
 
 
 def _results(recipes: Sequence[Recipe]) -> list[Row]:

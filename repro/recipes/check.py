@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
-from repro import components
+from repro import components, paths
 from repro.data import declare
 from repro.errors import UserError, suggestion
+from repro.files import only
 from repro.options.views import expand
+from repro.papers.load import files as papers
 from repro.papers.load import paper, slugs
 from repro.papers.tie import problems as untied
 from repro.recipes import yaml
-from repro.recipes.find import ids, unusable
+from repro.recipes.find import files, unusable
 from repro.recipes.inherit import lineage
 from repro.recipes.load import examined
 from repro.recipes.problems import InvalidFile, locate, problems_of
@@ -25,12 +27,13 @@ from repro.views import policies
 
 
 def check_all() -> Iterator[str]:
-    """The problems of all recipes, papers, data sets, policies and components, each as `file:line: key: message`."""
+    """The problems of all that is `reviewed`, and of all components, each as `file:line: key: message`."""
     yield from map(str, unusable().values())
-    yield from check_recipes(list(ids()))
-    yield from check_papers()
-    yield from _told(declare.declaration, declare.names())
-    yield from _told(_policy, policies.names())
+    known = reviewed()
+    yield from check_recipes(known["recipes"])
+    yield from check_papers(known["papers"])
+    yield from _told(declare.declaration, known["data sets"])
+    yield from _told(_policy, known["policies"])
     yield from components.faults()
 
 
@@ -44,9 +47,24 @@ def check_recipes(recipe_ids: Iterable[str]) -> Iterator[str]:
             told.add(problem)
 
 
-def check_papers(only: Sequence[str] | None = None) -> Iterator[str]:
-    """The problems of these paper files (default: all)."""
-    return _told(paper, slugs() if only is None else only)
+def check_papers(slugs: Iterable[str]) -> Iterator[str]:
+    """The problems of these paper files."""
+    return _told(paper, slugs)
+
+
+def reviewed() -> dict[str, list[str]]:
+    """Names of the recipes, papers, data sets and policies to be checked: a project's own, elsewhere all."""
+    apart = paths.project() is not None and paths.bundled() is not None
+    kinds: dict[str, Mapping[str, Iterable[Path]]] = {
+        "recipes": {name: [path] for name, path in files().items()},
+        "papers": papers(),
+        "data sets": declare.files(),
+        "policies": policies.files(),
+    }
+    return {
+        kind: [name for name, found in known.items() if not apart or any(map(paths.ours, found))]
+        for kind, known in kinds.items()
+    }
 
 
 def _told(read: Callable[[str], Any], names: Iterable[str]) -> Iterator[str]:
@@ -62,9 +80,9 @@ def _told(read: Callable[[str], Any], names: Iterable[str]) -> Iterator[str]:
 
 def _recipe(recipe_id: str) -> None:
     recipe, problems = examined(recipe_id)
-    files = [path for path, _ in lineage(recipe_id)]
+    sources = [path for path, _ in lineage(recipe_id)]
     for key, message in _of_the_paper(recipe) if recipe else ():
-        problems.append(locate((key,), message, files))
+        problems.append(locate((key,), message, sources))
     if problems:
         raise InvalidFile(problems)
 
@@ -84,7 +102,7 @@ def _of_the_paper(recipe: Recipe) -> Iterator[tuple[str, str]]:
 
 
 def _policy(name: str) -> None:
-    path: Path = policies.FOLDER / f"{name}.yaml"
+    path = only("views policy", policies.files()[name])
     each = yaml.read(path).get("each")
     try:
         expand({"policy": name, "count": len(each) if isinstance(each, list) else 1})

@@ -1,4 +1,7 @@
-"""Which recipes there are: the files `recipes/<family>/<id>.yaml`. The name of a file is the id of the recipe."""
+"""Which recipes there are: the files `recipes/<family>/<id>.yaml`, the project's own and those that came along.
+
+The name of a file is the id of the recipe.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from pathlib import Path
 
 from repro import paths
 from repro.errors import UserError, suggestion
-from repro.files import listed
+from repro.files import by_name, only
 from repro.names import HYPHENATED, hyphenated
 
 
@@ -38,16 +41,14 @@ def unusable() -> dict[str, UserError]:
 
 
 def _candidates() -> dict[str, list[Path]]:
-    found: dict[str, list[Path]] = {}
-    for path in listed(paths.recipes_dir(), "*/*.yaml"):
-        found.setdefault(path.stem, []).append(path)
-    return found
+    return by_name(paths.folders("recipes"), "*/*.yaml")
 
 
 def _fault(name: str, found: list[Path]) -> str | None:
     if not hyphenated(name):
         return f"{found[0]}: `{name}` is not usable as a recipe's name ({HYPHENATED}); rename the file."
-    if len(found) > 1:
-        others = " and ".join(map(str, found[1:]))
-        return f"{found[0]}: another recipe has the same name, {others}; rename one."
+    try:
+        only("recipe", found)
+    except UserError as error:
+        return str(error)
     return None

@@ -22,7 +22,8 @@ from repro.recipes.inherit import NOT_INHERITED
 def start(recipe: str, paper: str | None, extends: str | None, family: str | None) -> list[Path]:
     """Writes recipes/<family>/<recipe>.yaml, and papers/<paper>.yaml if that is new. Returns what was written.
 
-    Raises UserError when the id is taken or malformed; nothing is overwritten.
+    Where there is no project, the working directory becomes one. Raises UserError when the id is taken or malformed;
+    nothing is overwritten.
     """
     for word in (recipe, paper, family):
         if word is not None and not hyphenated(word):
@@ -33,11 +34,11 @@ def start(recipe: str, paper: str | None, extends: str | None, family: str | Non
         raise UserError("Name the paper with --paper, or the recipe to start from with --extends.")
     known = load_paper(paper) if paper and paper in slugs() else None
     family = family or (file_of(extends).parent.name if extends else known.family if known else "other")
-    written = []
+    written, project = [], paths.project() or paths.here()
     if paper and not known:
-        written.append(_write(paths.papers_dir() / f"{paper}.yaml", _paper_text(paper, family)))
+        written.append(_write(project / "papers" / f"{paper}.yaml", _paper_text(paper, family)))
     text = _child(recipe, paper, extends) if extends else _whole(recipe, str(paper), known)
-    path = paths.recipes_dir() / family / f"{recipe}.yaml"
+    path = project / "recipes" / family / f"{recipe}.yaml"
     return [*written, _write(path, text + _expected(recipe, known))]
 
 

@@ -7,10 +7,11 @@ from textwrap import fill
 
 from repro import paths
 from repro.papers.coverage import figures
-from repro.papers.coverage import markdown as coverage_markdown
+from repro.papers.coverage import report as coverage
 from repro.papers.standing import STATUSES, survey
-from repro.recipes.load import every, load
+from repro.recipes.load import load, valid
 from repro.recipes.schema import Recipe
+from repro.results import scope
 from repro.results.formats import tabular
 from repro.results.report import counted, working_time
 from repro.results.rows import Row, rows
@@ -24,30 +25,31 @@ INTRODUCTION = """\
 
 {headline}
 
-Written by `make table` from the records in this folder, and from nothing else. Every record is one run of one
+Written by `{command}` from the records in this folder, and from nothing else. Every record is one run of one
 recipe with one seed; `measured` is the mean ± standard deviation over the seeds (their number). A verdict is an
 equivalence test with the recipe's margin; evidence with a `?` is recalled and unchecked, and never counts. `stale?`
 says that the code behind a result has changed since and that no later run has confirmed it."""
 
 MARKS = ("<!-- results -->", "<!-- /results -->")
 
-COMPARISON = """\
+PICTURE = "cifar10-methods.svg"
+COMPARISON = f"""\
 ## Methods on equal terms, at a small budget
 
 A residual network of eight layers, two epochs of CIFAR-10, about four minutes on a processor core: what the methods
 reach so early. It ranks them at that budget and says nothing about longer training; no paper reports these numbers.
 
-![kNN and probe accuracy of every method](cifar10-methods.svg)"""
+![kNN and probe accuracy of every method]({PICTURE})"""
 
 
 def all_rows(store: Store, metrics: Collection[str] = (), **wanted: str | None) -> list[Row]:
-    """The rows of the valid recipes whose fields (tier, family, dataset, paper) are as wanted, where that is given.
+    """The rows of the valid recipes in the store's scope, those with fields (tier, family, …) as wanted, if given.
 
     `metrics` are whole names, or the part after the stage: `top1` for `knn.top1` and `probe.top1`.
     """
     given = {field: value for field, value in wanted.items() if value}
-    recipes = [r for r in every()[0] if all(getattr(r, f) == value for f, value in given.items())]
-    found = rows(recipes, store)
+    recipes = valid(scope.recipes(store))[0]
+    found = rows([r for r in recipes if all(getattr(r, f) == v for f, v in given.items())], store)
     return [r for r in found if not metrics or {r.metric, r.metric.split(".")[1]} & {*metrics}]
 
 
@@ -92,11 +94,17 @@ def in_readme(text: str) -> str:
     _, end, after = rest.partition(MARKS[1])
     if not (mark and end):
         return text
-    found = all_rows(Store(paths.results_dir()))
-    counts = figures(survey(found)[0])
+    store = Store(paths.results_dir())
+    found = all_rows(store)
+    counts = figures(scope.concerned(survey(found)[0], store))
     papers = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
     told = f"{headline(found)} Of {counts['papers']} papers on file: {papers}; see [the results](results/README.md)."
     return f"{before}{mark}\n{fill(told, 118, break_on_hyphens=False)}\n{end}{after}"
+
+
+def _command() -> str:
+    """What writes the page, in a checkout and elsewhere."""
+    return "repro table --write" if paths.bundled() else "make table"
 
 
 def page() -> str:
@@ -106,9 +114,9 @@ def page() -> str:
     waiting = [row for row in found if row.verdict == "missing"]
     cells = [(row.recipe, row.tier, row.metric, expected_cell(row), str(row.evidence)) for row in waiting]
     ran = [row for row in found if row.verdict != "missing"]
-    behind = [*left_behind(every()[0], store)]
+    behind = [*left_behind(valid(scope.recipes(store))[0], store)]
     parts = (
-        INTRODUCTION.format(headline=headline(found)),
+        INTRODUCTION.format(headline=headline(found), command=_command()),
         render(ran, "md"),
         f"The runs behind this table took {_cost(ran)} of working time in all.",
         "## What does not match",
@@ -116,11 +124,11 @@ def page() -> str:
         "## Records of earlier recipes and code",
         "They are kept, and count only where a later run confirms the code.",
         tabular(("recipe", "records", "why"), behind, "md"),
-        COMPARISON,
+        *([COMPARISON] if (store.root / PICTURE).is_file() else ()),
         "## Waiting for a machine",
         summary(waiting),
         tabular(("recipe", "tier", "metric", "expected", "evidence"), cells, "md"),
         "## Coverage of the reading list",
-        coverage_markdown(found),
+        coverage(scope.concerned(survey(found)[0], store), "md"),
     )
     return "\n\n".join(parts) + "\n"

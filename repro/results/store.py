@@ -91,6 +91,10 @@ class Store:
         folders = sorted(p for p in (self.root / "records").glob("*") if p.is_dir())
         return [record for folder in folders for record in self._in(folder)]
 
+    def has(self, recipe: str) -> bool:
+        """Whether there is a folder for the recipe's records."""
+        return (self.root / "records" / recipe).is_dir()
+
     def earlier(self, recipe: str) -> list[Path]:
         """The files of the recipe's records that were put aside."""
         return sorted((self.root / "records" / recipe / "earlier").glob("*.json"))

@@ -46,7 +46,8 @@ class TrainOptions(TrainingOptions):
 
     @property
     def metrics(self) -> Collection[str]:
-        return ("loss", "embedding_std", *(("online_top1", "online_top5") if self.online else ()))
+        features = ("embedding_std",) if self.method.embeds else ()
+        return ("loss", *features, *(("online_top1", "online_top5") if self.online else ()))
 
     @property
     def leaves(self) -> Collection[str]:

@@ -9,6 +9,7 @@ from repro.options import MethodOptions, PositiveFloat, PositiveInt, Probability
 
 class AutoencoderOptions(MethodOptions):
     views_taken: ClassVar[tuple[int, int | None]] = (1, 1)
+    embeds: ClassVar[bool] = False
     layer: PositiveInt | None = None
     """The only layer of the encoder that learns, from 1, with its counterpart (default: all, end to end)."""
     dropout: Probability | None = None

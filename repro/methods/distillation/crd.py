@@ -24,7 +24,6 @@ class CRD(KD):
     """
 
     Options = CRDOptions
-
     labels: Tensor
     log_z: Tensor
 

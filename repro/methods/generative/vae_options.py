@@ -9,6 +9,7 @@ from repro.options import HeadSpec, MethodOptions, PositiveFloat
 
 class VAEOptions(MethodOptions):
     views_taken: ClassVar[tuple[int, int | None]] = (1, 1)
+    embeds: ClassVar[bool] = False
     decoder: HeadSpec
     """From latent variables to the logits of all pixels."""
     initial_sd: PositiveFloat | None = None

@@ -11,3 +11,4 @@ class NextTokenOptions(MethodOptions):
     """Language modelling has none."""
 
     views_taken: ClassVar[tuple[int, int | None]] = (1, 1)
+    embeds: ClassVar[bool] = False

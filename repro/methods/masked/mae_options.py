@@ -9,6 +9,7 @@ from repro.options import MethodOptions, PositiveInt, Probability
 
 class MAEOptions(MethodOptions):
     views_taken: ClassVar[tuple[int, int | None]] = (1, 1)
+    embeds: ClassVar[bool] = False
     mask: Probability = 0.75
     """Share of the patches that the encoder does not see."""
     width: PositiveInt = 512

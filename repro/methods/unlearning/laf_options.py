@@ -9,5 +9,6 @@ from repro.options import MethodOptions, PositiveFloat
 
 class LAFOptions(MethodOptions):
     views_taken: ClassVar[tuple[int, int | None]] = (1, 1)
+    embeds: ClassVar[bool] = False
     temperature: PositiveFloat = 20.0
     """τ, by which the changes of forgotten samples are divided."""

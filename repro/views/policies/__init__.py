@@ -1,4 +1,5 @@
-"""Named augmentation policies: `<name>.yaml` in this folder holds values for `repro.options.Views`."""
+"""Named augmentation policies: `<name>.yaml` in this folder, or in a project's `components/views/policies/`, holds
+values for `repro.options.Views`."""
 
 from __future__ import annotations
 
@@ -8,8 +9,9 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
-from repro.errors import suggestion
-from repro.files import listed
+from repro import modules
+from repro.errors import UserError, suggestion
+from repro.files import by_name, only
 from repro.recipes.yaml import read
 
 FOLDER = Path(__file__).parent
@@ -18,7 +20,7 @@ NOT_OF_ONE_VIEW = ("policy", "count", "each", "local")
 
 def names() -> list[str]:
     """The names of all policies, sorted."""
-    return [path.stem for path in listed(FOLDER, "*.yaml")]
+    return list(files())
 
 
 def completed(value: Any) -> Any:
@@ -49,11 +51,25 @@ def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@cache
+def files() -> dict[str, list[Path]]:
+    """Name -> the files of the policies of that name: this folder's, the project's, installed packages'."""
+    return by_name([*modules.beside("views/policies"), FOLDER], "*.yaml")
+
+
 def _policy(name: str) -> dict[str, Any]:
-    if name not in names():
-        near = suggestion(name, names())
+    found = files()
+    if name not in found:
+        near = suggestion(name, found)
         raise PydanticCustomError(
             "unknown_policy", "No views policy is called `{name}`{near}", {"name": name[:100], "near": near}
         )
-    return read(FOLDER / f"{name}.yaml")
+    try:
+        path = only("views policy", found[name])
+    except UserError as error:
+        raise PydanticCustomError("unusable_policy", "{message}", {"message": str(error)}) from None
+    return _read(path)
+
+
+@cache
+def _read(path: Path) -> dict[str, Any]:
+    return read(path)
