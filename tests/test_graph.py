@@ -13,6 +13,7 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from repro.components import load, options_for
+from repro.data.images import image_set
 from repro.data.table import Table
 from repro.engine import optim
 from repro.engine.budget import Stopped
@@ -21,12 +22,15 @@ from repro.engine.method import Method
 from repro.engine.setup import Setup
 from repro.errors import UserError
 from repro.keys import generator
-from repro.networks.build import Network, build
+from repro.measures.base import Measured
+from repro.networks.build import Bare, Network, build
 from repro.networks.gcn import NodeDropout, normalised
 from repro.options import Batch, Optimizer, TrainingOptions
+from repro.views.draws import Draws
 from tests.fitting import After, context
 
 NODES, WORDS, CLASSES = 23, 11, 3
+DIFFUSION = {"kind": "diffusion", "coefficients": [0.1, 0.8, 0.6], "signals": 9}
 
 
 def graph() -> Table:
@@ -49,8 +53,8 @@ def graph() -> Table:
 
 def gcn(hidden: tuple[int, ...] = (5,), dropout: float = 0.5) -> Network:
     head = {"kind": "linear", "bias": False, "glorot": True}
-    options = options_for(
-        ("networks",), "backbone", {"backbone": "gcn", "hidden": hidden, "dropout": dropout, "head": head}
+    options = load(("networks",), "gcn").Options.model_validate(
+        {"backbone": "gcn", "hidden": hidden, "dropout": dropout, "head": head}
     )
     torch.manual_seed(1)
     return build(options, (WORDS,), CLASSES)
@@ -158,3 +162,121 @@ def test_dropout_of_nodes() -> None:
     assert all(set(y.unique().tolist()) == {0, 2} and abs(y.mean() - 1) < 0.05 for y in seen)
     assert all(abs((a * b).mean() - 1) < 0.1 for i, a in enumerate(seen) for b in seen[:i])  # independent
     assert torch.equal(layer.eval()(x), x)
+
+
+def graphs(nodes: int = 7, count: int = 12) -> Any:
+    """Images of random adjacency matrices."""
+    edges = torch.rand(count, nodes, nodes, generator=generator(5)).round().triu(1)
+    images = (255 * (edges + edges.transpose(1, 2))).to(torch.uint8)[:, None]
+    facts: dict[str, Any] = {"classes": 1, "mean": (0.5,), "std": (0.5,)}
+    return image_set(images, torch.zeros(count, dtype=torch.int64), name="g", split="train", **facts)
+
+
+def deconvolution(layers: int = 3, channels: int = 2) -> Method:
+    network = load(("networks",), "gdn")
+    kind = load(("methods",), "gdn")
+    torch.manual_seed(1)
+    options = network.Options.model_validate({"backbone": "gdn", "layers": layers, "channels": channels})
+    method: Method = kind(kind.Options.model_validate({"name": "gdn"}), network(options, (7, 7)), Bare(49))
+    method.encoder.register_forward_pre_hook(lambda _, inputs: (inputs[0].double(),))
+    return method.double()
+
+
+def observed(table: Any) -> dict[str, Tensor]:
+    view = load(("views.kinds",), "diffusion")(options(**DIFFUSION).views)
+    found: dict[str, Tensor] = view(dict(table.fields), Draws(0, 0, torch.arange(len(table))))
+    return found
+
+
+def test_diffusion() -> None:
+    """Many signals have the covariance H²; a graph has the same ones wherever it stands."""
+    table = graphs()
+    view = load(("views.kinds",), "diffusion")(options(**{**DIFFUSION, "signals": 20000}).views)
+    found = view.plain(dict(table.fields))
+    for image, some in zip(table.images[:, 0], found, strict=True):
+        a = (image > 0).float()
+        a = a / max(torch.linalg.eigvals(a).real)
+        h = 0.1 * torch.eye(7) + 0.8 * a + 0.6 * a @ a
+        expected = h @ h / max(torch.linalg.eigvals(h @ h).real)
+        torch.testing.assert_close(some, expected, atol=0.03, rtol=0)
+    other = observed(table.take(torch.tensor([4, 2])))
+    torch.testing.assert_close(other["views"][:, 0], observed(table)["views"][[4, 2], 0])
+    assert torch.equal(other["latent"][0], (table.images[4, 0] > 0).float())
+
+
+def test_gdn_is_the_formula() -> None:
+    """Layer by layer, channel by channel, pair by pair; the loss pair by pair."""
+    method, seen = deconvolution(), observed(graphs())
+    a, steps = seen["views"][3, 0].double(), list(method.encoder.layers)  # type: ignore[arg-type]
+    channels = [torch.zeros_like(a)]
+    for number, step in enumerate(steps):
+        made = []
+        for o in range(2):
+            x = torch.zeros_like(a)
+            for c, s in enumerate(channels):
+                x += (step.alpha[o, c] * s + step.beta[o, c] * (s @ a + a @ s) + step.gamma[o] * a) / len(
+                    channels
+                )
+            x.fill_diagonal_(0)
+            x = x if number == 2 else x / x.abs().max()
+            made.append((x - step.tau[o]).clamp(min=0))
+        channels = made
+    score = sum(channels) / 2
+    embedded = method.embed(seen["views"].double(), seen["latent"].double())
+    pairs = [(i, j) for i in range(7) for j in range(i + 1, 7)]
+    torch.testing.assert_close(embedded["score"][3], torch.stack([score[i, j] for i, j in pairs]))
+    losses = [
+        max(0.0, float(0.75 - s if e else s - 0.25))
+        for s, e in zip(
+            embedded["score"].flatten().tolist(), embedded["edge"].flatten().tolist(), strict=True
+        )
+    ]
+    assert method.loss(**embedded).item() == pytest.approx(sum(losses) / 12)
+
+
+def test_gdn_does_not_care_for_the_order_of_the_nodes() -> None:
+    method, a = deconvolution(), observed(graphs())["views"][:, 0].double()
+    order = torch.tensor([3, 1, 6, 0, 2, 5, 4])
+    there, here = method.encoder(a)[:, order][:, :, order], method.encoder(a[:, order][:, :, order])
+    torch.testing.assert_close(here, there)
+
+
+def test_the_division_of_graphs_does_not_show(tmp_path: Path) -> None:
+    o, table = options(**DIFFUSION), graphs()
+    o.optimizer = Optimizer(name="adam", lr=0.5)
+    losses, state = trained(tmp_path / "one", method := deconvolution(), table, o, None)
+    others, other = trained(tmp_path / "two", deconvolution(), table, o, 3)
+    assert (losses - others).abs().max() < 1e-9 and (state - other).abs().max() < 1e-9
+    taus = torch.cat([step.tau for step in method.encoder.layers])  # type: ignore[union-attr]
+    assert taus.min() == 0 and taus.max() <= 0.99  # clamped, at so large a rate
+
+
+def test_network_deconvolution_sums_up() -> None:
+    """A = B + B² + B³ + … gives back B."""
+    kind = load(("networks",), "network_deconvolution")
+    b = 0.1 * (graphs().images[:, 0] > 0).double()
+    network = kind(kind.Options.model_validate({"backbone": "network_deconvolution"}), (7, 7))
+    torch.testing.assert_close(network(sum(torch.matrix_power(b, k) for k in range(1, 80))), b)
+
+
+def test_edges() -> None:
+    """The threshold comes from the validation split, the error from the other."""
+    table = graphs(nodes=3, count=2)
+    truth = torch.tensor([[1, 0, 1], [0, 0, 1]])
+    image = torch.zeros(2, 1, 3, 3, dtype=torch.uint8)
+    image[:, 0, [0, 0, 1], [1, 2, 2]] = (255 * truth).to(torch.uint8)
+    table = table.having(image=image)
+
+    def measured(scores: list[list[float]]) -> Measured:
+        x = torch.zeros(2, 3, 3)
+        x[:, [0, 0, 1], [1, 2, 2]] = torch.tensor(scores)
+        return Measured(table, lambda field: x.flatten(1), dict)
+
+    measure = load(("measures",), "edges")
+    known = measured([[0.9, 0.1, 0.8], [0.2, 0.0, 1.0]])
+    found = measure(measure.Options.model_validate({"name": "edges", "thresholds": 11}))(
+        known, measured([[0.9, 0.5, 0.8], [0.1, 0.9, 0.0]])
+    )
+    assert found["threshold"] == pytest.approx(0.2)
+    assert found["error"] == pytest.approx(100 * 3 / 6)
+    assert found["f1"] == pytest.approx(100 * (2 * 2 / 5 + 0) / 2)
