@@ -221,7 +221,7 @@ def test_gdn_is_the_formula() -> None:
             x = x if number == 2 else x / x.abs().max()
             made.append((x - step.tau[o]).clamp(min=0))
         channels = made
-    score = sum(channels) / 2
+    score = torch.stack(channels).mean(0)
     embedded = method.embed(seen["views"].double(), seen["latent"].double())
     pairs = [(i, j) for i in range(7) for j in range(i + 1, 7)]
     torch.testing.assert_close(embedded["score"][3], torch.stack([score[i, j] for i, j in pairs]))
@@ -231,7 +231,8 @@ def test_gdn_is_the_formula() -> None:
             embedded["score"].flatten().tolist(), embedded["edge"].flatten().tolist(), strict=True
         )
     ]
-    assert method.loss(**embedded).item() == pytest.approx(sum(losses) / 12)
+    loss = method.loss(**embedded)
+    assert isinstance(loss, Tensor) and loss.item() == pytest.approx(sum(losses) / 12)
 
 
 def test_gdn_does_not_care_for_the_order_of_the_nodes() -> None:
@@ -243,7 +244,9 @@ def test_gdn_does_not_care_for_the_order_of_the_nodes() -> None:
 
 def test_the_division_of_graphs_does_not_show(tmp_path: Path) -> None:
     o, table = options(**DIFFUSION), graphs()
-    o.optimizer = Optimizer(name="adam", lr=0.5)
+    o.optimizer = Optimizer(
+        name="sgd", lr=0.05
+    )  # Adam would enlarge the rounding of what hardly has a gradient
     losses, state = trained(tmp_path / "one", method := deconvolution(), table, o, None)
     others, other = trained(tmp_path / "two", deconvolution(), table, o, 3)
     assert (losses - others).abs().max() < 1e-9 and (state - other).abs().max() < 1e-9

@@ -6,6 +6,7 @@ from itertools import count
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from repro.keys import key, uniform
 
@@ -33,3 +34,10 @@ def random_geometric(split: str) -> tuple[np.ndarray, np.ndarray]:
         if len(found) == GRAPHS[split]:
             break
     return np.stack(found)[:, None], np.zeros(len(found), np.int64)
+
+
+def pairs(matrix: Tensor) -> Tensor:
+    """(n, N, N) -> what is above the diagonal, row by row (n, N (N − 1) / 2)."""
+    nodes = matrix.shape[-1]
+    row, column = torch.triu_indices(nodes, nodes, offset=1, device=matrix.device)
+    return matrix[:, row, column]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from repro.data.random_graphs import pairs
 from repro.measures.base import Measure, Measured
 from repro.measures.edges_options import EdgesOptions
 
@@ -35,6 +36,4 @@ class Edges(Measure):
 def scored(measured: Measured) -> tuple[Tensor, Tensor]:
     """Of all pairs (n, N (N − 1) / 2): scores, and whether there is an edge."""
     image = measured.values("image")[:, 0].to(measured.features.device)
-    row, column = torch.triu_indices(*image.shape[1:], offset=1, device=image.device)
-    scores = measured.vectors.view(image.shape)
-    return scores[:, row, column], image[:, row, column] > 127
+    return pairs(measured.vectors.view(image.shape)), pairs(image) > 127

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from repro.data.random_graphs import pairs
 from repro.engine.method import Method
 from repro.methods.graph.gdn_options import GDNOptions
 
@@ -27,9 +28,3 @@ class GDN(Method):
 
     def after_step(self) -> None:
         self.encoder.clamp()  # type: ignore[operator]
-
-
-def pairs(matrix: Tensor) -> Tensor:
-    """(n, N, N) -> what is above the diagonal, row by row (n, N (N − 1) / 2)."""
-    row, column = torch.triu_indices(*matrix.shape[1:], offset=1, device=matrix.device)
-    return matrix[:, row, column]
