@@ -33,10 +33,12 @@ def groups(options: Optimizer, method: Method) -> list[dict[str, Any]]:
     found: dict[tuple[float, bool, float, bool, bool], list[nn.Parameter]] = {}
     constant, still = _within(method.constant_rates()), _within(method.without_momentum())
     own = {id(p): lr for module, lr in method.own_rates() for p in module.parameters()}
+    decayed = _within([method if options.decayed is None else getattr(method, options.decayed)])
     for p in method.parameters():
         if p.requires_grad:
             exempt = bool(options.exempt_1d) and p.ndim == 1
-            decay = 0.0 if exempt or id(p) in own else options.weight_decay
+            decays = id(p) in decayed and id(p) not in own and not exempt
+            decay = options.weight_decay if decays else 0.0
             treatment = (own.get(id(p), options.lr), id(p) in constant, decay, not exempt, id(p) in still)
             found.setdefault(treatment, []).append(p)
     return [

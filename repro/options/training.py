@@ -52,6 +52,8 @@ class Optimizer(ComponentOptions):
     """The weight decay; AdamW's is decoupled from the gradient."""
     exempt_1d: bool | None = None
     """Whether biases and parameters of norms get no weight decay, nor LARS's adaptation (default: no)."""
+    decayed: Literal["encoder"] | None = None
+    """The part that weight decay is confined to (default: all of the method)."""
     trust: PositiveFloat | None = None
     """LARS's trust coefficient η (default: 0.001)."""
     clip: bool | None = None

@@ -18,13 +18,16 @@ class Linear(nn.Module):
     def __init__(self, options: Any, dim: int, classes: int):
         super().__init__()
         self.dim = options.out or classes
-        self.net: nn.Module = nn.Linear(dim, self.dim)
+        linear = nn.Linear(dim, self.dim, bias=options.bias is not False and not options.out_norm)
+        if options.glorot:
+            nn.init.xavier_uniform_(linear.weight)
+        self.net: nn.Module = linear
         if options.inner:
             widths = pairwise((dim, *options.inner, self.dim))
             self.net = nn.Sequential(*(nn.Linear(*width) for width in widths))
         if options.out_norm:
             norm = nn.BatchNorm1d(self.dim, affine=options.out_norm == "affine")
-            self.net = nn.Sequential(nn.Linear(dim, self.dim, bias=False), norm)
+            self.net = nn.Sequential(linear, norm)
 
     def forward(self, features: Tensor) -> Tensor:
         return self.net(features)

@@ -14,7 +14,10 @@ class LinearOptions(HeadOptions):
     """The width of the output (default: the number of classes)."""
     out_norm: Literal["affine", "plain"] | None = None
     """BatchNorm after the map, with a scale and shift of its own or without (default: none)."""
-
+    bias: bool | None = None
+    """Whether something is added to the product (default: yes, but not before BatchNorm)."""
+    glorot: bool | None = None
+    """Whether weights begin uniform within √(6 / (inputs + outputs)), Glorot and Bengio 2010 (default: no)."""
     inner: tuple[PositiveInt, ...] | None = None
     """The widths of linear maps before the last one, with nothing between them (default: none)."""
 
