@@ -87,6 +87,11 @@ SPECIAL: dict[str, dict[str, Any]] = {  # what differs from a stage of views of 
     "deepcluster": mlp(32, kind="linear", out=10),
     "fastsiam": {"views": {"policy": "digits", "count": 4}},
     "fixmatch": {**LOGITS, **unlabelled(count=2)},
+    "gdn": {
+        "data": {"set": "random_geometric"},
+        "network": {"backbone": "gdn", "layers": 2, "channels": 2},
+        "views": {"kind": "diffusion", "coefficients": [0.5, 0.5], "signals": 5},
+    },
     "kd": {**LOGITS, "networks": {"teacher": {"of": "teacher"}}},
     "laf": {
         **LOGITS,
