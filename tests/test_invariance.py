@@ -8,13 +8,11 @@ must give the same losses and weights. Run with `-s` to see the largest differen
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
@@ -36,6 +34,7 @@ from repro.methods.supervised.cross_entropy import CrossEntropy
 from repro.methods.supervised.supcon import SupCon
 from repro.networks.batchnorm import convert
 from repro.options import Optimizer
+from tests.division import alone
 from tests.fitting import two_processes
 
 BATCH, STEPS, SAMPLES, PER_EPOCH = 16, 30, 80, 5
@@ -125,11 +124,6 @@ def train(
         tensors, facts = checkpoint.packed(parts)
         checkpoint.save(path, tensors, facts)
     return losses, torch.cat([v.double().flatten() for v in method.state_dict().values()])
-
-
-@cache
-def alone() -> Setup:
-    return Setup(Accelerator(cpu=True), "fp32")
 
 
 @pytest.fixture(scope="module")

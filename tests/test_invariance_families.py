@@ -3,20 +3,15 @@ do not show. Banks, draws in the loss, layers of the loss, a frozen teacher, clu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
 
-from repro.engine.budget import Stopped
-from repro.engine.fit import fit
 from repro.engine.method import Method
 from repro.engine.setup import Setup
 from repro.methods.clustering.deepcluster import DeepCluster
@@ -31,7 +26,8 @@ from repro.methods.pretext.rotation import Rotation
 from repro.networks.build import Bare, Network, composite
 from repro.networks.conv4 import Conv4
 from repro.options import Batch, Optimizer, SampledOptions, Schedule, TrainingOptions, Views
-from tests.fitting import SAMPLES, After, context, images, two_processes
+from tests.division import Results, assert_alike, divided, outcome
+from tests.fitting import SAMPLES, After, context, images
 
 METHODS: dict[str, tuple[type[Method], dict[str, Any], int]] = {  # with options and views
     "snca": (SNCA, {}, 1),
@@ -97,52 +93,19 @@ def options(name: str) -> Any:
     return SimpleNamespace(views=made_of, **dict(TrainingOptions(kind="train", **training)))
 
 
-def train(setup: Setup, name: str, chunked: bool, folder: Path, stop: int | None = None) -> Any:
+def train(setup: Setup, name: str, chunked: bool | None, folder: Path, stop: int | None = None) -> Any:
     """The losses and the final state; or why the run stopped, being asked for the `stop`-th time."""
     micro = (2 if name in SAMPLERS else 4) if chunked else None
     deadline = After(stop) if stop is not None else None
-    try:
-        loop = fit(context(setup, folder, deadline), method := made(name), data(), options(name), micro)
-    except Stopped as reason:
-        return str(reason)
-    losses = torch.tensor([point["loss"] for point in loop.curve], dtype=torch.float64)
-    return losses, torch.cat([t.double().flatten() for t in method.state_dict().values()])
-
-
-@cache
-def alone() -> Setup:
-    return Setup(Accelerator(cpu=True), "fp32")
+    return outcome(context(setup, folder, deadline), made(name), data(), options(name), micro)
 
 
 @pytest.fixture(scope="module")
-def results(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[dict[tuple[str, str], tuple[Tensor, Tensor]]]:
-    """(method, plan) -> losses and final state."""
-    folder = tmp_path_factory.mktemp("families")
-    found, jobs = {}, {}
-    for name in METHODS:
-        found[name, "alone"] = train(alone(), name, False, folder / name)
-        assert "time is up" in train(alone(), name, True, folder / f"{name} resumed", stop=25)
-        found[name, "resumed"] = train(alone(), name, False, folder / f"{name} resumed")
-        for plan, (processes, chunked) in PLANS.items():
-            if processes == 1:
-                found[name, plan] = train(alone(), name, chunked, folder / f"{name} {plan}")
-            else:
-                jobs[name, plan] = (train, name, chunked, folder / f"{name} {plan}")
-    for label, (one, other) in zip(jobs, two_processes([*jobs.values()], folder), strict=True):
-        assert torch.equal(one[1], other[1])
-        found[label] = one
-    yield found
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    return divided(train, METHODS, PLANS, True, tmp_path_factory.mktemp("families"))
 
 
 @pytest.mark.parametrize("plan", ["resumed", *PLANS])
 @pytest.mark.parametrize("name", METHODS)
-def test_the_division_does_not_show(results: dict[tuple[str, str], Any], name: str, plan: str) -> None:
-    (losses, state), (other_losses, other_state) = results[name, "alone"], results[name, plan]
-    in_loss, in_state = (
-        (a - b).abs().max().item() for a, b in ((losses, other_losses), (state, other_state))
-    )
-    print(f"\n{name}, {plan}: loss {in_loss:.1e}, state {in_state:.1e}")
-    assert len(losses) == 9 and losses.isfinite().all() and losses[0] != losses[-1]
-    assert in_loss < 1e-9 and in_state < 1e-9
+def test_the_division_does_not_show(results: Results, name: str, plan: str) -> None:
+    assert_alike(results, name, plan)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from accelerate import Accelerator
 
-from repro.engine.setup import Setup
 from tests import fitting
+from tests.division import alone
 from tests.fitting import METHODS, train, two_processes
 
 PLANS = [
@@ -21,11 +19,6 @@ PLANS = [
     ("2 processes", 2, None),
     ("2 processes × 2 chunks", 2, 4),
 ]
-
-
-@cache
-def alone() -> Setup:
-    return Setup(Accelerator(cpu=True), "fp32")
 
 
 @pytest.fixture(scope="module")

@@ -6,25 +6,22 @@ momentum encoder, layers that learn apart with dropout, clustering of the whole 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cache, wraps
+from functools import wraps
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from accelerate import Accelerator
 from torch import Tensor
 
 from repro.components import load, options_for
-from repro.engine.budget import Stopped
-from repro.engine.fit import fit
 from repro.engine.method import Method
 from repro.engine.setup import Setup
 from repro.networks.build import build
 from repro.options import Batch, Optimizer, Schedule, TrainingOptions, Views
-from tests.fitting import After, context, images, two_processes
+from tests.division import Results, assert_alike, divided, outcome
+from tests.fitting import After, context, images
 
 MLP: dict[str, Any] = {
     "backbone": "mlp",
@@ -91,50 +88,16 @@ def options(name: str) -> Any:
 
 def train(setup: Setup, name: str, micro: int | None, folder: Path, stop: int | None = None) -> Any:
     """The losses and the final state; or why the run stopped, being asked for the `stop`-th time."""
-    method = made(name)
     deadline = After(stop) if stop is not None else None
-    try:
-        loop = fit(context(setup, folder, deadline), method, images(), options(name), micro)
-    except Stopped as reason:
-        return str(reason)
-    losses = torch.tensor([point["loss"] for point in loop.curve], dtype=torch.float64)
-    return losses, torch.cat([t.double().flatten() for t in method.state_dict().values()])
-
-
-@cache
-def alone() -> Setup:
-    return Setup(Accelerator(cpu=True), "fp32")
+    return outcome(context(setup, folder, deadline), made(name), images(), options(name), micro)
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, str], Any]]:
-    """(method, plan) -> losses and final state."""
-    folder = tmp_path_factory.mktemp("semi")
-    found: dict[tuple[str, str], Any] = {}
-    jobs: dict[tuple[str, str], tuple] = {}
-    for name in METHODS:
-        found[name, "alone"] = train(alone(), name, None, folder / name)
-        stopped = train(alone(), name, 4, folder / f"{name} resumed", stop=25)
-        assert isinstance(stopped, str) and "time is up" in stopped
-        found[name, "resumed"] = train(alone(), name, None, folder / f"{name} resumed")
-        for plan, (processes, micro) in PLANS.items():
-            if processes == 1:
-                found[name, plan] = train(alone(), name, micro, folder / f"{name} {plan}")
-            else:
-                jobs[name, plan] = (train, name, micro, folder / f"{name} {plan}")
-    for label, (one, other) in zip(jobs, two_processes([*jobs.values()], folder), strict=True):
-        assert torch.equal(one[1], other[1])
-        found[label] = one
-    yield found
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    return divided(train, METHODS, PLANS, 4, tmp_path_factory.mktemp("semi"))
 
 
 @pytest.mark.parametrize("plan", ["resumed", *PLANS])
 @pytest.mark.parametrize("name", METHODS)
-def test_the_division_does_not_show(results: dict[tuple[str, str], Any], name: str, plan: str) -> None:
-    (losses, state), (other_losses, other_state) = results[name, "alone"], results[name, plan]
-    in_loss, in_state = (
-        (a - b).abs().max().item() for a, b in ((losses, other_losses), (state, other_state))
-    )
-    print(f"\n{name}, {plan}: loss {in_loss:.1e}, state {in_state:.1e}")
-    assert len(losses) == 9 and losses.isfinite().all() and losses[0] != losses[-1]
-    assert in_loss < 1e-9 and in_state < 1e-9
+def test_the_division_does_not_show(results: Results, name: str, plan: str) -> None:
+    assert_alike(results, name, plan)

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from accelerate import Accelerator
-from torch import Tensor
 
 from repro.components import load
 from repro.data.table import Ragged, Table
-from repro.engine.budget import Stopped
-from repro.engine.fit import fit
 from repro.engine.method import Method
 from repro.engine.setup import Setup
 from repro.keys import generator
 from repro.networks.build import Bare
 from repro.options import Batch, Optimizer, Schedule, TrainingOptions
 from repro.views.kinds.tokens_options import TokensOptions
-from tests.fitting import After, context, two_processes
+from tests.division import Results, assert_alike, divided, outcome
+from tests.fitting import After, context
 
 TEXTS, LENGTH, VOCABULARY = 38, 7, 12
 METHODS: dict[str, dict[str, Any]] = {
@@ -83,48 +78,15 @@ def train(setup: Setup, name: str, micro: int | None, folder: Path, stop: int | 
     ctx = replace(
         context(setup, folder, After(stop) if stop is not None else None), load=lambda split: texts()
     )
-    try:
-        loop = fit(ctx, method := made(name), texts(), options(name), micro)
-    except Stopped as reason:
-        return str(reason)
-    losses = torch.tensor([point["loss"] for point in loop.curve], dtype=torch.float64)
-    return losses, torch.cat([t.double().flatten() for t in method.state_dict().values()])
-
-
-@cache
-def alone() -> Setup:
-    return Setup(Accelerator(cpu=True), "fp32")
+    return outcome(ctx, made(name), texts(), options(name), micro)
 
 
 @pytest.fixture(scope="module")
-def results(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[dict[tuple[str, str], tuple[Tensor, Tensor]]]:
-    """(method, plan) -> losses and final state."""
-    folder = tmp_path_factory.mktemp("text")
-    found, jobs = {}, {}
-    for name in METHODS:
-        found[name, "alone"] = train(alone(), name, None, folder / name)
-        assert "time is up" in train(alone(), name, 8, folder / f"{name} resumed", stop=25)
-        found[name, "resumed"] = train(alone(), name, None, folder / f"{name} resumed")
-        for plan, (processes, micro) in PLANS.items():
-            if processes == 1:
-                found[name, plan] = train(alone(), name, micro, folder / f"{name} {plan}")
-            else:
-                jobs[name, plan] = (train, name, micro, folder / f"{name} {plan}")
-    for label, (one, other) in zip(jobs, two_processes([*jobs.values()], folder), strict=True):
-        assert torch.equal(one[1], other[1])
-        found[label] = one
-    yield found
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    return divided(train, METHODS, PLANS, 8, tmp_path_factory.mktemp("text"))
 
 
 @pytest.mark.parametrize("plan", ["resumed", *PLANS])
 @pytest.mark.parametrize("name", METHODS)
-def test_the_division_does_not_show(results: dict[tuple[str, str], Any], name: str, plan: str) -> None:
-    (losses, state), (other_losses, other_state) = results[name, "alone"], results[name, plan]
-    in_loss, in_state = (
-        (a - b).abs().max().item() for a, b in ((losses, other_losses), (state, other_state))
-    )
-    print(f"\n{name}, {plan}: loss {in_loss:.1e}, state {in_state:.1e}")
-    assert len(losses) == 9 and losses.isfinite().all() and losses[0] != losses[-1]
-    assert in_loss < 1e-9 and in_state < 1e-9
+def test_the_division_does_not_show(results: Results, name: str, plan: str) -> None:
+    assert_alike(results, name, plan)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
 
 from repro.engine import update
@@ -27,14 +25,10 @@ from repro.methods.contrastive.simclr import SimCLR
 from repro.networks.batchnorm import Span, convert
 from repro.options import OnlineProbe
 from tests import fitting
+from tests.division import alone
 from tests.fitting import context, images, options, two_processes
 
 CPU_ERROR = "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
-
-
-@cache
-def alone() -> Setup:
-    return Setup(Accelerator(cpu=True), "fp32")
 
 
 @pytest.fixture(scope="module")

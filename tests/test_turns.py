@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
 
 from repro.engine.budget import Stopped
@@ -18,6 +16,7 @@ from repro.engine.fit import fit
 from repro.engine.method import Method
 from repro.engine.setup import Setup
 from repro.options import Batch, Optimizer, Schedule, TrainingOptions, Views
+from tests.division import alone
 from tests.fitting import After, Encoder, Head, context, images, two_processes
 
 PLANS = {"chunks": (1, 4), "processes": (2, None), "processes and chunks": (2, 4)}
@@ -67,11 +66,6 @@ def train(setup: Setup, micro: int | None, folder: Path, stop: int | None = None
     assert {"of_turn0", "of_turn1"} <= set(loop.curve[0])
     losses = torch.tensor([point["loss"] for point in loop.curve], dtype=torch.float64)
     return losses, torch.cat([t.double().flatten() for t in method.state_dict().values()])
-
-
-@cache
-def alone() -> Setup:
-    return Setup(Accelerator(cpu=True), "fp32")
 
 
 @pytest.fixture(scope="module")
