@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from repro.options import (
-    Collection,
-    Field,
-    Optimizer,
-    OptimizerSpec,
-    PositiveFloat,
-    PositiveInt,
-    StageOptions,
-)
+from repro.experiments.implicit_representation.siren_training import SirenTrainingOptions
+from repro.options import Collection, Field, PositiveFloat, PositiveInt
 
 
-class SirenAudioOptions(StageOptions):
+class SirenAudioOptions(SirenTrainingOptions):
     precision: ClassVar[str | None] = "fp64"
-    trains: ClassVar[bool] = True
     clip: Literal["bach", "counting", "synthetic"]
     """The clip of sound."""
     samples: Annotated[int, Field(ge=16)] | None = None
@@ -26,14 +18,6 @@ class SirenAudioOptions(StageOptions):
     """The clip spans [−span, span] in the network's coordinate."""
     steps: PositiveInt = 9001
     """The steps of training."""
-    optimizer: OptimizerSpec = Optimizer(name="adam", lr=1e-4)
-    """The update rule."""
-    width: PositiveInt = 256
-    """The width of the networks."""
-    hidden: PositiveInt = 3
-    """The hidden layers after the first."""
-    omega: PositiveFloat = 30.0
-    """ω₀, the SIREN's factor before the sine."""
     against: tuple[Literal["relu", "tanh", "relu_pe"], ...] = ("relu", "relu_pe")
     """The networks that the SIREN is held against."""
 

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
-from repro.options import (
-    Collection,
-    Field,
-    Optimizer,
-    OptimizerSpec,
-    PositiveFloat,
-    PositiveInt,
-    StageOptions,
-)
+from repro.experiments.implicit_representation.siren_training import SirenTrainingOptions
+from repro.options import Collection, Field, Optimizer, OptimizerSpec, PositiveFloat, PositiveInt
 
 
-class SirenHelmholtzOptions(StageOptions):
-    precision: ClassVar[str | None] = "fp32"
-    trains: ClassVar[bool] = True
+class SirenHelmholtzOptions(SirenTrainingOptions):
     wavenumber: PositiveFloat = 20.0
     """k, in radians per unit of length."""
     variance: PositiveFloat = 1e-4
@@ -30,12 +21,6 @@ class SirenHelmholtzOptions(StageOptions):
     """The steps of training."""
     optimizer: OptimizerSpec = Optimizer(name="adam", lr=2e-5)
     """The update rule."""
-    width: PositiveInt = 256
-    """The width of the networks."""
-    hidden: PositiveInt = 3
-    """The hidden layers after the first."""
-    omega: PositiveFloat = 30.0
-    """ω₀, the SIREN's factor before the sine."""
     against: Annotated[tuple[Literal["relu", "tanh"], ...], Field(min_length=1)] = ("tanh",)
     """The networks that the SIREN is held against."""
 

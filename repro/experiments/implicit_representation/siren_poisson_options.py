@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from repro.options import (
-    Collection,
-    Field,
-    Optimizer,
-    OptimizerSpec,
-    PositiveFloat,
-    PositiveInt,
-    StageOptions,
-)
+from repro.experiments.implicit_representation.siren_training import SirenTrainingOptions
+from repro.options import Collection, Field, PositiveFloat, PositiveInt
 
 
-class SirenPoissonOptions(StageOptions):
-    precision: ClassVar[str | None] = "fp32"
-    trains: ClassVar[bool] = True
+class SirenPoissonOptions(SirenTrainingOptions):
     splits: ClassVar[tuple[str, ...]] = ("train",)
     side: Annotated[int, Field(ge=8)] = 128
     """The side of the image in pixels."""
@@ -27,14 +18,6 @@ class SirenPoissonOptions(StageOptions):
     """A factor on the image."""
     steps: PositiveInt = 1000
     """The steps of training, each on all pixels."""
-    optimizer: OptimizerSpec = Optimizer(name="adam", lr=1e-4)
-    """The update rule."""
-    width: PositiveInt = 256
-    """The width of the networks."""
-    hidden: PositiveInt = 3
-    """The hidden layers after the first."""
-    omega: PositiveFloat = 30.0
-    """ω₀, the SIREN's factor before the sine."""
     against: tuple[Literal["relu", "tanh", "relu_pe"], ...] = ("tanh", "relu_pe")
     """The networks that the SIREN is held against."""
 
